@@ -1,0 +1,39 @@
+import { z } from 'zod';
+
+export const networkModes = ['bridged', 'routed', 'nat'] as const;
+export const NetworkMode = z.enum(networkModes);
+export type NetworkMode = z.infer<typeof NetworkMode>;
+
+export const PowerProfile = z.enum(['power-saver', 'balanced', 'performance']);
+export type PowerProfile = z.infer<typeof PowerProfile>;
+
+/** The picture that the guest shall drive: the mode of the host's display, its size, and the wished scale. */
+export const DisplayAllocation = z.strictObject({
+  widthPx: z.int().min(320).max(16384),
+  heightPx: z.int().min(200).max(16384),
+  /** 0 where unknown; then the guest assumes 96 dots per inch. */
+  widthMm: z.int().min(0),
+  heightMm: z.int().min(0),
+  /** A factor, e.g. 1, 1.25, 2; the guest takes the nearest that its compositor offers for this mode. */
+  scale: z.number().min(0.5).max(4),
+});
+export type DisplayAllocation = z.infer<typeof DisplayAllocation>;
+
+/** What the guest gets on one host (architecture.md 2): policy x profile, decided before the move. */
+export const Allocation = z.strictObject({
+  vcpus: z.int().min(1).max(1024),
+  /** All guest memory: base plus plugged, in MiB; a multiple of 2. */
+  memoryMiB: z.int().min(128),
+  /** Absent where the host has no display; the guest then keeps its mode. */
+  display: DisplayAllocation.optional(),
+  network: z.strictObject({ mode: NetworkMode, link: z.string().optional(), metered: z.boolean() }),
+  /** systemd units of the guest that are frozen while it is on this host; all others are thawed. */
+  services: z.strictObject({ sleep: z.array(z.string()) }),
+  power: z.strictObject({ profile: PowerProfile }),
+  input: z.strictObject({ onScreenKeyboard: z.boolean() }),
+});
+export type Allocation = z.infer<typeof Allocation>;
+
+export const resources = ['vcpu', 'memory', 'display', 'network', 'storage'] as const;
+export const Resource = z.enum(resources);
+export type Resource = z.infer<typeof Resource>;

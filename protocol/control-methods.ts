@@ -1,0 +1,179 @@
+import { z } from 'zod';
+import { Resource } from './allocation.ts';
+import { DeviceClass, HostProfile } from './host-profile.ts';
+import { TripOutcome } from './outcome.ts';
+import { ProgressEvent } from './progress-event.ts';
+import { WorkspaceName } from './workspace.ts';
+
+/** What wdock may ask of the wdockd of the same device, over its unix socket. */
+
+export const WorkspaceStatus = z.strictObject({
+  name: WorkspaceName,
+  homeDevice: z.string(),
+  /**
+   * `here`: this device owns it and it runs here; `stopped`: owned here and not running; `away`: another device
+   * owns it; `moving`: in a hand-over; `stuck`: a person has to look, `detail` says why and what to do.
+   */
+  state: z.enum(['here', 'stopped', 'away', 'moving', 'stuck']),
+  runsOn: z.string().optional(),
+  epoch: z.int(),
+  detail: z.string().optional(),
+  /** Read in the guest where the agent answers. */
+  guest: z
+    .strictObject({
+      vcpus: z.int(),
+      memoryMiB: z.number(),
+      display: z.string().optional(),
+      network: z.string().optional(),
+      agentVersion: z.string(),
+    })
+    .optional(),
+});
+export type WorkspaceStatus = z.infer<typeof WorkspaceStatus>;
+
+export const DeviceStatus = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  deviceClass: DeviceClass.optional(),
+  fingerprint: z.string(),
+  address: z.string().optional(),
+  reachable: z.boolean(),
+  simulated: z.boolean().optional(),
+  /** This device itself. */
+  self: z.boolean(),
+});
+export type DeviceStatus = z.infer<typeof DeviceStatus>;
+
+export const Check = z.strictObject({
+  name: z.string(),
+  state: z.enum(['ok', 'warning', 'failed']),
+  detail: z.string(),
+  /** What to do about it. */
+  remedy: z.string().optional(),
+});
+export type Check = z.infer<typeof Check>;
+
+export const PluginReport = z.strictObject({
+  resource: Resource,
+  abilities: z.strictObject({ hotplug: z.boolean(), survivesMigration: z.boolean() }),
+  can: z.array(z.string()),
+  /** What it cannot do on this host, each with the reason. */
+  cannot: z.array(z.string()),
+});
+export type PluginReport = z.infer<typeof PluginReport>;
+
+export const Decision = z.strictObject({
+  /** What was decided, e.g. `memory.mib`. */
+  what: z.string(),
+  value: z.string(),
+  /** The rule that made it, e.g. `desktop.yaml:7 memory.share`. */
+  rule: z.string(),
+  because: z.string(),
+});
+export type Decision = z.infer<typeof Decision>;
+
+const Nothing = z.strictObject({});
+
+export const controlMethods = {
+  status: {
+    params: Nothing,
+    result: z.strictObject({
+      device: DeviceStatus,
+      version: z.string(),
+      profile: HostProfile,
+      workspaces: z.array(WorkspaceStatus),
+      devices: z.array(DeviceStatus),
+    }),
+  },
+  'devices.list': { params: Nothing, result: z.array(DeviceStatus) },
+  /** Trusts another device's certificate, given as PEM, whose SHA-256 fingerprint the user has compared. */
+  'devices.add': {
+    params: z.strictObject({
+      name: z.string(),
+      certificatePem: z.string(),
+      fingerprint: z.string(),
+      address: z.string(),
+    }),
+    result: DeviceStatus,
+  },
+  'devices.forget': { params: z.strictObject({ name: z.string() }), result: Nothing },
+  /** This device's own certificate, for the other to import. */
+  'devices.certificate': {
+    params: Nothing,
+    result: z.strictObject({ certificatePem: z.string(), fingerprint: z.string() }),
+  },
+  'workspace.create': {
+    params: z.strictObject({
+      name: WorkspaceName,
+      disk: z.string(),
+      baseMemoryMiB: z.int().min(128).optional(),
+      maxPluggedMemoryMiB: z.int().min(2).optional(),
+      maxVcpus: z.int().min(1).max(288).optional(),
+      macAddress: z.string().optional(),
+      uuid: z.string().optional(),
+      kernel: z.strictObject({ image: z.string(), initrd: z.string(), commandLine: z.string() }).optional(),
+      /** Start from this saved state instead of booting. */
+      savedState: z.string().optional(),
+      guestAddresses: z.array(z.string()).optional(),
+      policy: z.string().optional(),
+    }),
+    result: WorkspaceStatus,
+  },
+  'workspace.list': { params: Nothing, result: z.array(WorkspaceStatus) },
+  'workspace.show': {
+    params: z.strictObject({ name: WorkspaceName }),
+    result: z.strictObject({ status: WorkspaceStatus, record: z.unknown(), journal: z.array(z.string()) }),
+  },
+  'workspace.start': { params: z.strictObject({ name: WorkspaceName }), result: WorkspaceStatus },
+  'workspace.stop': {
+    /** `force` pulls the plug instead of asking the guest to power off. */
+    params: z.strictObject({ name: WorkspaceName, force: z.boolean().default(false) }),
+    result: WorkspaceStatus,
+  },
+  dock: {
+    params: z.strictObject({ workspace: WorkspaceName.optional(), target: z.string() }),
+    result: TripOutcome,
+    progress: ProgressEvent,
+  },
+  undock: {
+    params: z.strictObject({ workspace: WorkspaceName.optional() }),
+    result: TripOutcome,
+    progress: ProgressEvent,
+  },
+  /** Ends the running trip of a workspace, up to the hand-over; after it, refused with the reason. */
+  cancel: { params: z.strictObject({ workspace: WorkspaceName.optional() }), result: Nothing },
+  /** Sends every progress event and state change until the caller goes away. */
+  watch: {
+    params: Nothing,
+    result: Nothing,
+    progress: z.union([
+      z.strictObject({ kind: z.literal('workspace'), at: z.number(), status: WorkspaceStatus }),
+      z.strictObject({
+        kind: z.literal('trip'),
+        at: z.number(),
+        workspace: z.string(),
+        event: ProgressEvent,
+      }),
+      z.strictObject({ kind: z.literal('device'), at: z.number(), status: DeviceStatus }),
+    ]),
+  },
+  'policy.explain': {
+    params: z.strictObject({
+      /** A device whose profile is asked for; default this one. */
+      device: z.string().optional(),
+      workspace: WorkspaceName.optional(),
+    }),
+    result: z.strictObject({ profile: HostProfile, decisions: z.array(Decision), allocation: z.unknown() }),
+  },
+  doctor: {
+    params: Nothing,
+    result: z.strictObject({ checks: z.array(Check), plugins: z.array(PluginReport) }),
+  },
+  /** Takes a workspace back by a person's word when the other device is lost; see docs/hand-over.md. */
+  'workspace.force-owner': {
+    params: z.strictObject({ name: WorkspaceName, iKnowTheOtherCopyIsGone: z.literal(true) }),
+    result: WorkspaceStatus,
+  },
+} as const;
+
+export type ControlMethod = keyof typeof controlMethods;

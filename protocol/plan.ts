@@ -1,0 +1,15 @@
+import type { Resource } from './allocation.ts';
+
+/**
+ * One step from the allocation that is to the one that shall be. `before-move` runs on the source while the VM
+ * still runs there (shrinking); `before-run` on the target after the state has arrived and before the VM runs
+ * (what the guest must find in place: display size, network path); `after-move` on the target, with the guest.
+ */
+export interface PlanStep {
+  readonly resource: Resource;
+  readonly when: 'before-move' | 'before-run' | 'after-move';
+  /** What it does, for progress lines: `unplug 3 vCPUs`. */
+  readonly text: string;
+  /** Read by the plugin that planned it, and by nobody else. */
+  readonly change: Readonly<Record<string, unknown>>;
+}
