@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import { Allocation } from './allocation.ts';
+import { Decision } from './control-methods.ts';
+import { HostProfile } from './host-profile.ts';
+import { GuestSummary, Shortfall, TripOutcome } from './outcome.ts';
+import { ProgressEvent } from './progress-event.ts';
+import { MachineContract, MachineFilling, WorkspaceName } from './workspace.ts';
+
+const Nothing = z.strictObject({});
+
+/** What a policy says about the move itself, not about what the guest gets. */
+export const MoveRules = z.strictObject({
+  /** How long applications may delay a move, ms. */
+  maxDelayMs: z.int().min(0).max(60_000),
+  /** What must stay available in the guest after it was shrunk, MiB. */
+  headroomMiB: z.int().min(0),
+  /** PSI "some avg10" above which the guest is not shrunk any further, per cent. */
+  maxPressure: z.number().min(0).max(100),
+});
+export type MoveRules = z.infer<typeof MoveRules>;
+
+/**
+ * What one wdockd may ask of another, over a mutually authenticated connection. The device at which the VM runs
+ * drives a trip; the other one answers these. Hand-over messages go both ways and are answered by messages.
+ */
+export const peerMethods = {
+  describe: {
+    params: Nothing,
+    result: z.strictObject({ name: z.string(), version: z.string(), profile: HostProfile }),
+  },
+  /** What this device would give the workspace: its own policy, its own profile. */
+  choose: {
+    params: z.strictObject({
+      workspace: WorkspaceName,
+      contract: MachineContract,
+      /** Text of the workspace's own policy overrides, and the file it came from. */
+      policy: z.strictObject({ text: z.string(), file: z.string() }).optional(),
+    }),
+    result: z.strictObject({
+      profile: HostProfile,
+      allocation: Allocation,
+      decisions: z.array(Decision),
+      move: MoveRules,
+    }),
+  },
+  /**
+   * Checks that this device can take the workspace now, and reserves it: refuses with `conflict`,
+   * `does-not-fit` or `missing-dependency`. Undone by `abandon`, or when the connection is lost.
+   */
+  prepare: {
+    params: z.strictObject({
+      workspace: WorkspaceName,
+      homeDevice: z.string(),
+      epoch: z.int().min(1),
+      contract: MachineContract,
+      allocation: Allocation,
+      move: MoveRules,
+      guestAddresses: z.array(z.string()),
+      policy: z.strictObject({ text: z.string(), file: z.string() }).optional(),
+    }),
+    result: Nothing,
+  },
+  /** Starts QEMU, paused, of exactly this filling, and opens the memory channel. After it the hand-over decides. */
+  receive: {
+    params: z.strictObject({
+      workspace: WorkspaceName,
+      epoch: z.int().min(1),
+      filling: MachineFilling,
+      guestAddresses: z.array(z.string()),
+      /** Hardware addresses of LAN hosts that the guest was talking to, for a bridged target to teach it. */
+      neighbours: z.array(z.strictObject({ address: z.string(), macAddress: z.string() })),
+      /** The guest as the source read it last; `before` of the outcome. */
+      before: GuestSummary.optional(),
+    }),
+    result: Nothing,
+  },
+  abandon: {
+    params: z.strictObject({ workspace: WorkspaceName, epoch: z.int(), reason: z.string() }),
+    result: Nothing,
+  },
+  /** One hand-over message (hand-over-messages.ts); answers come as messages of their own. */
+  'hand-over': {
+    params: z.strictObject({ workspace: WorkspaceName, message: z.unknown() }),
+    result: Nothing,
+  },
+  /** Waits until the workspace is adapted here, with progress; asked by the device it came from. */
+  'await-adapted': {
+    params: z.strictObject({ workspace: WorkspaceName, epoch: z.int() }),
+    result: z.strictObject({
+      adaptMs: z.number(),
+      after: GuestSummary.nullable(),
+      shortfalls: z.array(Shortfall),
+      stages: z.array(z.strictObject({ name: z.string(), ms: z.number() })),
+    }),
+    progress: ProgressEvent,
+  },
+  /** The home device asks the one where the workspace runs to bring it back. */
+  undock: {
+    params: z.strictObject({ workspace: WorkspaceName }),
+    result: TripOutcome,
+    progress: ProgressEvent,
+  },
+  cancel: { params: z.strictObject({ workspace: WorkspaceName }), result: Nothing },
+  /** Where this device thinks the workspace is. */
+  'workspace-status': {
+    params: z.strictObject({ workspace: WorkspaceName }),
+    result: z.strictObject({
+      epoch: z.int(),
+      owner: z.boolean(),
+      running: z.boolean(),
+      guest: GuestSummary.nullable(),
+    }),
+  },
+} as const;
+
+export type PeerMethod = keyof typeof peerMethods;
