@@ -1,0 +1,48 @@
+import type { StageTime } from '../../protocol/outcome.ts';
+import type { ProgressEvent, StageName } from '../../protocol/progress-event.ts';
+
+export type Emit = (event: ProgressEvent) => void;
+
+/** Milliseconds since 1970, and monotonic milliseconds; so that tests own the time. */
+export interface Clock {
+  wall(): number;
+  monotonic(): number;
+}
+
+export const systemClock: Clock = { wall: () => Date.now(), monotonic: () => performance.now() };
+
+/** Runs the stages of a trip one after the other, times them and tells of each. */
+export class StageClock {
+  readonly #emit: Emit;
+  readonly #clock: Clock;
+  readonly times: StageTime[] = [];
+  /** The stage that runs now, or the last one. */
+  current: StageName | undefined;
+
+  constructor(emit: Emit, clock: Clock) {
+    this.#emit = emit;
+    this.#clock = clock;
+  }
+
+  async run<T>(
+    stage: StageName,
+    work: (say: (text: string, fraction?: number) => void) => Promise<T>,
+  ): Promise<T> {
+    this.current = stage;
+    const begin = this.#clock.monotonic();
+    this.#emit({ kind: 'stage-started', at: this.#clock.wall(), stage });
+    const result = await work((text, fraction) =>
+      this.#emit({
+        kind: 'stage-progress',
+        at: this.#clock.wall(),
+        stage,
+        text,
+        ...(fraction === undefined ? {} : { fraction: Math.min(1, Math.max(0, fraction)) }),
+      }),
+    );
+    const ms = Math.round(this.#clock.monotonic() - begin);
+    this.times.push({ name: stage, ms });
+    this.#emit({ kind: 'stage-done', at: this.#clock.wall(), stage, ms });
+    return result;
+  }
+}

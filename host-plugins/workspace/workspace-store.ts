@@ -1,0 +1,95 @@
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { DockError } from '../../protocol/dock-error.ts';
+import { WorkspaceRecord } from '../../protocol/workspace.ts';
+import { type WorkspacePaths, workspacePaths } from './paths.ts';
+
+/** The records of the workspaces that this device knows, one JSON file each, written atomically and durably. */
+export class WorkspaceStore {
+  readonly #stateFolder: string;
+  readonly #runtimeFolder: string;
+
+  constructor(stateFolder: string, runtimeFolder: string) {
+    this.#stateFolder = stateFolder;
+    this.#runtimeFolder = runtimeFolder;
+  }
+
+  paths(name: string): WorkspacePaths {
+    return workspacePaths(this.#stateFolder, this.#runtimeFolder, name);
+  }
+
+  /** Names that have a record, sorted. */
+  async names(): Promise<string[]> {
+    const root = join(this.#stateFolder, 'workspaces');
+    const entries = await readdir(root, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw new DockError('io', `the workspaces in ${root} cannot be listed: ${error.message}`, {
+        cause: error,
+      });
+    });
+    const names: string[] = [];
+    for (const entry of entries) {
+      if (entry.isDirectory() && (await this.load(entry.name)) !== undefined) names.push(entry.name);
+    }
+    return names.sort();
+  }
+
+  /** Throws `config-invalid` when the record is there and cannot be understood. */
+  async load(name: string): Promise<WorkspaceRecord | undefined> {
+    const path = this.paths(name).record;
+    let text: string;
+    try {
+      text = await readFile(path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw new DockError('io', `${path} cannot be read: ${(error as Error).message}`, { cause: error });
+    }
+    try {
+      return WorkspaceRecord.parse(JSON.parse(text));
+    } catch (error) {
+      throw new DockError(
+        'config-invalid',
+        `${path} is not a workspace record of this version: ${(error as Error).message}; put back a copy of it, or move the folder away`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** On return the record is on the disk; a crash at any moment leaves the old one or the new one. */
+  async save(record: WorkspaceRecord): Promise<void> {
+    const { record: path, state, runtime } = this.paths(record.name);
+    try {
+      await mkdir(state, { recursive: true, mode: 0o700 });
+      await mkdir(runtime, { recursive: true, mode: 0o700 });
+      await writeDurably(path, `${JSON.stringify(record, undefined, 2)}\n`);
+    } catch (error) {
+      throw new DockError('io', `${path} cannot be written: ${(error as Error).message}`, { cause: error });
+    }
+  }
+
+  /** Forgets a workspace that visited; the home device never forgets by itself. */
+  async remove(name: string): Promise<void> {
+    const paths = this.paths(name);
+    await rm(paths.runtime, { recursive: true, force: true });
+    await rm(paths.state, { recursive: true, force: true });
+  }
+}
+
+/** Writes beside the file, fsyncs, renames over it and fsyncs the folder: rename(2) is atomic, not durable. */
+export async function writeDurably(path: string, text: string): Promise<void> {
+  const beside = `${path}.new`;
+  const file = await open(beside, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(beside, path);
+  const folder = await open(dirname(path), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
