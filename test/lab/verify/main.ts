@@ -1,0 +1,91 @@
+// The load inside the lab's guest: memory and disk whose right content is known, changed and checked all the time.
+// Bundled for the guest's Node by test/lab/image/bundle-verify.ts.
+import { randomInt } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { setImmediate as yieldToEvents, setTimeout as sleep } from 'node:timers/promises';
+import { DiskRing } from './disk-ring.ts';
+import { MemoryArena } from './memory-arena.ts';
+import { type VerifyReport, verifyPort } from './report.ts';
+
+const memoryMiB = Number(process.env['LAB_VERIFY_MIB'] ?? 64);
+const stateFolder = process.env['STATE_DIRECTORY'] ?? '/var/lib/lab-verify';
+const runtimeFolder = process.env['RUNTIME_DIRECTORY'] ?? '/run/lab-verify';
+const tickMs = 100;
+/** One pass over the memory in this many ticks; 320 KiB/s of it is rewritten. */
+const ticksPerPass = 100;
+const rewritesPerTick = 8;
+const ticksPerRecord = 5;
+
+const run = randomInt(1, 2 ** 31);
+const memory = new MemoryArena(memoryMiB, run);
+const disk = await DiskRing.create(`${stateFolder}/sequence`, run);
+
+async function loadForever(): Promise<never> {
+  let firstPassTold = false;
+  for (let tick = 0; ; tick++) {
+    memory.check(Math.ceil(memory.pageCount / ticksPerPass));
+    memory.rewrite(rewritesPerTick);
+    // Not awaited: a disk that stalls must not stop the memory from being watched. Records queue behind each other,
+    // so the next one starts only when the last one is done.
+    if (tick % ticksPerRecord === 0 && !appending) startAppending();
+    if (!firstPassTold && memory.counters.passes > 0) {
+      mkdirSync(runtimeFolder, { recursive: true });
+      writeFileSync(`${runtimeFolder}/first-pass`, '');
+      firstPassTold = true;
+    }
+    await sleep(tickMs);
+  }
+}
+
+let appending = false;
+function startAppending(): void {
+  appending = true;
+  void disk.append().finally(() => {
+    appending = false;
+  });
+}
+
+async function checkEverything(): Promise<'intact' | 'damaged'> {
+  const batch = 256;
+  for (let checked = 0; checked < memory.pageCount; checked += batch) {
+    memory.check(batch);
+    await yieldToEvents();
+  }
+  await disk.checkAll();
+  const problems = memory.counters.mismatches + disk.counters.mismatches + disk.counters.ioErrors;
+  return problems === 0 ? 'intact' : 'damaged';
+}
+
+/** Commands, one a line: `verdict` checks everything and answers once; `watch <ms>` reports at that interval from now on. */
+function serve(socket: Socket): void {
+  let sequence = 0;
+  let watching: NodeJS.Timeout | undefined;
+  const send = (verdict?: 'intact' | 'damaged') => {
+    const report: VerifyReport = {
+      sequence: sequence++,
+      run,
+      uptimeMs: Math.round(performance.now()),
+      memoryMiB,
+      memory: memory.counters,
+      disk: disk.counters,
+      ...(verdict === undefined ? {} : { verdict }),
+    };
+    socket.write(`${JSON.stringify(report)}\n`);
+  };
+  socket.setNoDelay(true);
+  socket.on('error', () => socket.destroy());
+  socket.on('close', () => clearInterval(watching));
+  createInterface(socket).on('line', (line) => {
+    const [command, argument] = line.trim().split(/\s+/);
+    if (command === 'verdict') void checkEverything().then(send);
+    if (command === 'watch') {
+      clearInterval(watching);
+      watching = setInterval(send, Math.max(10, Number(argument) || 1000), undefined);
+    }
+  });
+}
+
+createServer(serve).listen(verifyPort);
+await loadForever();

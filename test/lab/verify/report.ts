@@ -1,0 +1,18 @@
+import type { DiskCounters } from './disk-ring.ts';
+import type { MemoryCounters } from './memory-arena.ts';
+
+/** Where the load listens in the guest. */
+export const verifyPort = 7077;
+
+/** One line of JSON on the wire, guest to host. `sequence` starts at 0 on each connection and has no holes. */
+export interface VerifyReport {
+  sequence: number;
+  /** Tells one run of the load from another: it changes only when the guest was restarted. */
+  run: number;
+  uptimeMs: number;
+  memoryMiB: number;
+  memory: MemoryCounters;
+  disk: DiskCounters;
+  /** Only in the answer to `verdict`, after everything was checked once more, the disk past the page cache. */
+  verdict?: 'intact' | 'damaged';
+}
