@@ -1,0 +1,281 @@
+import type { WebSocket } from 'ws';
+import { z } from 'zod';
+import { DockError } from '../../protocol/dock-error.ts';
+import type { RpcTable } from '../../protocol/json-rpc.ts';
+import { Heartbeat, type HeartbeatTimes } from './heartbeat.ts';
+import {
+  decodeError,
+  encodeCancel,
+  encodeError,
+  encodeProgress,
+  encodeRequest,
+  encodeResult,
+  parseRpcMessage,
+  type RpcMessage,
+} from './rpc-message.ts';
+import type { ErasedService, RunningCall } from './rpc-server.ts';
+import type { RpcMethod, RpcParams, RpcProgress, RpcResult } from './rpc-types.ts';
+
+/** The longest message, bytes: give it to ws as `maxPayload` on both ends. */
+export const maxRpcMessageBytes = 1024 * 1024;
+/** Calls of one connection that may run at the same time; the next one is refused. */
+const maxRunningCalls = 64;
+/** Bytes that may wait for an end that does not read; then the connection is given up. */
+const maxWaitingBytes = 8 * 1024 * 1024;
+
+export interface CallOptions<Progress> {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (value: Progress) => void;
+  /**
+   * What an abort of `signal` does besides telling the other end: `reject` (default) ends the call at once and
+   * ignores the answer; `wait` goes on waiting for the answer, which says how the undo went.
+   */
+  readonly onAbort?: 'reject' | 'wait';
+}
+
+export interface RpcConnectionOptions<Call extends RpcTable> {
+  /** What the other end offers. */
+  readonly call: Call;
+  /** What this end offers (`rpcService`); absent: nothing. */
+  readonly serve?: ErasedService | undefined;
+  /** Says in the user's words that the other end is gone; `why` is a clause. */
+  readonly gone: (why: string) => DockError;
+  /** How an error answer is seen here; default: as it was thrown there. */
+  readonly remoteError?: (error: DockError) => DockError;
+  readonly heartbeat?: HeartbeatTimes;
+}
+
+interface PendingCall {
+  readonly result: z.ZodType;
+  readonly progress: ((value: unknown) => void) | undefined;
+  readonly settle: (outcome: { value: unknown } | { error: DockError }) => void;
+}
+
+/**
+ * JSON-RPC over one WebSocket that is open; both ends may call. Bytes that break the protocol, an end that
+ * answers no ping and an end that does not read all close it; every pending call then rejects with `gone`, never
+ * with a refusal.
+ */
+export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
+  /** Resolves with the reason when the connection has ended; never rejects. */
+  readonly closed: Promise<DockError>;
+
+  readonly #socket: WebSocket;
+  readonly #options: RpcConnectionOptions<Call>;
+  readonly #pending = new Map<number, PendingCall>();
+  readonly #running = new Map<number, { controller: AbortController; outlivesCaller: boolean }>();
+  readonly #heartbeat: Heartbeat;
+  #nextId = 1;
+  #why: string | undefined;
+  #end: DockError | undefined;
+
+  constructor(socket: WebSocket, options: RpcConnectionOptions<Call>) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#heartbeat = new Heartbeat(
+      {
+        ping: () => socket.ping(),
+        dead: (silentMs) => this.#giveUp(`it has not answered for ${(silentMs / 1000).toFixed(0)} s`),
+        busy: () => this.busy,
+      },
+      options.heartbeat,
+    );
+    const { promise, resolve } = Promise.withResolvers<DockError>();
+    this.closed = promise;
+    socket.on('message', (data, isBinary) => {
+      this.#heartbeat.heard();
+      if (isBinary) this.#giveUp('it sent a binary message, which is not our protocol', 1003);
+      else this.#receive(String(data));
+    });
+    socket.on('ping', () => this.#heartbeat.heard());
+    socket.on('pong', () => this.#heartbeat.heard());
+    socket.on('error', (error) => {
+      this.#why ??= error.message;
+    });
+    socket.on('close', (code, reason) => resolve(this.#ended(code, reason.toString())));
+  }
+
+  /** A call of either end runs, so that a silent connection matters. */
+  get busy(): boolean {
+    return this.#pending.size > 0 || this.#running.size > 0;
+  }
+
+  get open(): boolean {
+    return (
+      this.#end === undefined && this.#why === undefined && this.#socket.readyState === this.#socket.OPEN
+    );
+  }
+
+  /**
+   * Throws what the other end threw; `gone` when the connection ends first; `cancelled` or `timeout` when `signal`
+   * aborts; `protocol` when the answer is of a wrong shape.
+   */
+  async call<M extends RpcMethod<Call>>(
+    method: M,
+    params: RpcParams<Call, M>,
+    options: CallOptions<RpcProgress<Call, M>>,
+  ): Promise<RpcResult<Call, M>> {
+    const entry = this.#options.call[method];
+    if (entry === undefined) throw new DockError('internal', `the table has no method ${method}`);
+    const { signal } = options;
+    if (signal.aborted) throw DockError.from(signal.reason, 'cancelled');
+    if (!this.open) throw this.#end ?? this.#options.gone(this.#why ?? 'the connection is closing');
+    const id = this.#nextId++;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const { progress: progressSchema } = entry;
+    const { onProgress } = options;
+    const onAbort = () => {
+      this.#send(encodeCancel(id));
+      if (options.onAbort === 'wait') return;
+      this.#pending.delete(id);
+      reject(DockError.from(signal.reason, 'cancelled'));
+    };
+    this.#pending.set(id, {
+      result: entry.result,
+      progress:
+        onProgress === undefined || progressSchema === undefined
+          ? undefined
+          : (value) => {
+              // an event that this end does not know comes from a newer one and is no reason to end the call
+              const parsed = progressSchema.safeParse(value);
+              if (parsed.success) onProgress(parsed.data as RpcProgress<Call, M>);
+            },
+      settle: (outcome) => ('error' in outcome ? reject(outcome.error) : resolve(outcome.value)),
+    });
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      this.#send(encodeRequest(id, method, params));
+      return (await promise) as RpcResult<Call, M>;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Closes in good order; pending calls of both ends end as if the other were gone. */
+  async close(why = 'this end closed the connection'): Promise<void> {
+    this.#why ??= why;
+    this.#socket.close(1001, why.slice(0, 100));
+    const impatience = setTimeout(() => this.#socket.terminate(), 500);
+    await this.closed;
+    clearTimeout(impatience);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #receive(text: string): void {
+    if (this.#why !== undefined) return;
+    let message: RpcMessage;
+    try {
+      message = parseRpcMessage(text);
+    } catch (error) {
+      this.#giveUp(DockError.from(error).message, 1002);
+      return;
+    }
+    switch (message.type) {
+      case 'request':
+        this.#serve(message);
+        break;
+      case 'cancel':
+        this.#running.get(message.id)?.controller.abort(new DockError('cancelled', 'the caller cancelled'));
+        break;
+      case 'progress':
+        this.#pending.get(message.id)?.progress?.(message.value);
+        break;
+      case 'result':
+      case 'error':
+        this.#settle(message);
+        break;
+    }
+  }
+
+  /** An answer to a call that was cancelled, or that was never made, is ignored. */
+  #settle(answer: Extract<RpcMessage, { type: 'result' | 'error' }>): void {
+    const pending = this.#pending.get(answer.id);
+    if (pending === undefined) return;
+    this.#pending.delete(answer.id);
+    if (answer.type === 'error') {
+      const error = decodeError(answer);
+      pending.settle({ error: this.#options.remoteError?.(error) ?? error });
+      return;
+    }
+    const parsed = pending.result.safeParse(answer.result);
+    if (parsed.success) pending.settle({ value: parsed.data });
+    else {
+      const message = `the answer is not as this version expects it: ${z.prettifyError(parsed.error)}`;
+      pending.settle({ error: new DockError('protocol', message) });
+    }
+  }
+
+  #serve(request: { id: number; method: string; params: unknown }): void {
+    const { id, method } = request;
+    const { serve } = this.#options;
+    if (this.#running.has(id)) {
+      this.#giveUp(`it used the request id ${id} twice`, 1002);
+      return;
+    }
+    const found = serve?.find(method);
+    if (found === undefined || serve === undefined) {
+      const name = JSON.stringify(method.slice(0, 80));
+      this.#send(
+        encodeError(id, new DockError('protocol', `there is no method ${name} here; is one end older?`)),
+      );
+      return;
+    }
+    if (this.#running.size >= maxRunningCalls) {
+      const message = `${maxRunningCalls} calls of this connection run already; wait for one of them`;
+      this.#send(encodeError(id, new DockError('conflict', message)));
+      return;
+    }
+    const controller = new AbortController();
+    this.#running.set(id, { controller, outlivesCaller: found.outlivesCaller });
+    const answer = async () => {
+      try {
+        const progress = (value: unknown) => this.#send(encodeProgress(id, value));
+        this.#send(encodeResult(id, await found.invoke(request.params, controller.signal, progress)));
+      } catch (thrown) {
+        const error = DockError.from(thrown);
+        if (error.kind === 'internal') serve.onDefect?.(method, error);
+        this.#send(encodeError(id, error));
+      } finally {
+        this.#running.delete(id);
+      }
+    };
+    const running: RunningCall = { method, controller, done: answer() };
+    serve.running?.add(running);
+    void running.done.finally(() => serve.running?.delete(running));
+  }
+
+  #send(text: string): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#socket.bufferedAmount > maxWaitingBytes) {
+      this.#giveUp(`it does not read: ${maxWaitingBytes} bytes wait for it`);
+      return;
+    }
+    this.#socket.send(text);
+  }
+
+  /** `code`: sent in a close frame so that the other end can say why; without one the socket is dropped. */
+  #giveUp(why: string, code?: number): void {
+    this.#why ??= why;
+    if (code === undefined) this.#socket.terminate();
+    else {
+      this.#socket.close(code, why.slice(0, 100));
+      setTimeout(() => this.#socket.terminate(), 500).unref();
+    }
+  }
+
+  #ended(code: number, reason: string): DockError {
+    const said = reason === '' ? `the connection ended (code ${code})` : reason;
+    const end = this.#options.gone(this.#why ?? said);
+    this.#end = end;
+    this.#heartbeat.stop();
+    for (const pending of this.#pending.values()) pending.settle({ error: end });
+    this.#pending.clear();
+    for (const running of this.#running.values()) {
+      if (!running.outlivesCaller) running.controller.abort(new DockError('cancelled', 'the caller is gone'));
+    }
+    return end;
+  }
+}
