@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { DisplayAllocation, NetworkMode, PowerProfile } from './allocation.ts';
 import { DockErrorShape } from './dock-error-shape.ts';
 import { GuestState } from './guest-state.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const networkModes = ['bridged', 'routed', 'nat'] as const;
 export const NetworkMode = z.enum(networkModes);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { dockErrorKinds } from './dock-error.ts';
 
 /** The schema of `DockErrorData`, for errors that arrive over a socket. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { NetworkMode } from './allocation.ts';
 
 /** A process of the guest by its anonymous and shared resident memory; for "who holds it". */

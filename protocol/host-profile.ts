@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What kind of computer a device is; the policy file of that name is its default. */
 export const deviceClasses = ['mid', 'laptop', 'desktop', 'kiosk'] as const;
