@@ -1,7 +1,8 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { DockError } from '../../protocol/dock-error.ts';
 import { WorkspaceRecord } from '../../protocol/workspace.ts';
+import { writeDurably } from '../system/files/write-durably.ts';
 import { type WorkspacePaths, workspacePaths } from './paths.ts';
 
 /** The records of the workspaces that this device knows, one JSON file each, written atomically and durably. */
@@ -72,24 +73,5 @@ export class WorkspaceStore {
     const paths = this.paths(name);
     await rm(paths.runtime, { recursive: true, force: true });
     await rm(paths.state, { recursive: true, force: true });
-  }
-}
-
-/** Writes beside the file, fsyncs, renames over it and fsyncs the folder: rename(2) is atomic, not durable. */
-export async function writeDurably(path: string, text: string): Promise<void> {
-  const beside = `${path}.new`;
-  const file = await open(beside, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(beside, path);
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
