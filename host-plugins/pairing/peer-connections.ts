@@ -1,0 +1,242 @@
+import { EventEmitter } from 'node:events';
+import type { TLSSocket } from 'node:tls';
+import { WebSocket, WebSocketServer } from 'ws';
+import { DockError } from '../../protocol/dock-error.ts';
+import type { RpcTable } from '../../protocol/json-rpc.ts';
+import type { HeartbeatTimes } from '../rpc/heartbeat.ts';
+import { type CallOptions, maxRpcMessageBytes, RpcConnection } from '../rpc/rpc-connection.ts';
+import { type RpcService, rpcService } from '../rpc/rpc-server.ts';
+import type { RpcMethod, RpcParams, RpcProgress, RpcResult } from '../rpc/rpc-types.ts';
+import type { DeviceId } from './fingerprint.ts';
+import type { Identity } from './identity.ts';
+import { dialDevice } from './secure-dial.ts';
+import type { DeviceUpgrade, SecureServer } from './secure-server.ts';
+import type { TrustedDevice, TrustStore } from './trust-store.ts';
+
+/** Who calls, as a handler of the peer table sees it: proved by the TLS handshake, not claimed. */
+export interface PeerCaller {
+  readonly deviceId: DeviceId;
+  readonly name: string;
+}
+
+export interface PeerConnectionsOptions<T extends RpcTable> {
+  readonly identity: Identity;
+  readonly trust: TrustStore;
+  readonly server: SecureServer;
+  readonly table: T;
+  /** What this device answers; the caller is added. */
+  readonly service: Omit<RpcService<T, PeerCaller>, 'caller' | 'table'>;
+  readonly heartbeat?: HeartbeatTimes;
+}
+
+/** Waits between attempts while a connection is held, ms. */
+const backOffMs = [250, 500, 1_000, 2_000, 5_000] as const;
+/** Connections of one device at a time; more come only from a device that loses them silently. */
+const maxPerDevice = 4;
+const path = '/peer';
+
+/**
+ * One logical connection to each trusted device, whoever opened it: calls take the newest one that is open, and
+ * dial when there is none. Nothing is kept open for its own sake, and nothing retried: after `peer-gone` the caller
+ * cannot know whether the call was done. `hold` keeps the way open, with reconnects, while a trip runs.
+ */
+export class PeerConnections<T extends RpcTable> extends EventEmitter<{
+  reachable: [TrustedDevice];
+  unreachable: [TrustedDevice, DockError];
+}> {
+  readonly #options: PeerConnectionsOptions<T>;
+  readonly #open = new Map<DeviceId, RpcConnection<T>[]>();
+  readonly #dialling = new Map<DeviceId, Promise<RpcConnection<T>>>();
+  readonly #upgrader = new WebSocketServer({
+    noServer: true,
+    maxPayload: maxRpcMessageBytes,
+    perMessageDeflate: false,
+    clientTracking: false,
+  });
+  readonly #stopping = new AbortController();
+
+  constructor(options: PeerConnectionsOptions<T>) {
+    super();
+    this.#options = options;
+    options.server.onUpgrade('websocket', (upgrade) => this.#accept(upgrade));
+    options.trust.on('forgotten', (device) => {
+      for (const connection of this.#open.get(device.id) ?? [])
+        void connection.close('the device was forgotten');
+    });
+  }
+
+  /** A connection to it is open now. */
+  isConnected(deviceId: DeviceId): boolean {
+    return this.#current(deviceId) !== undefined;
+  }
+
+  /**
+   * Throws what the device's handler threw (with `peer-gone` and `untrusted`, which would be about a third one,
+   * turned into `peer-refused`); `peer-gone` when it cannot be reached or the connection ends first;
+   * `untrusted` when somebody else answers there or it does not know us; `not-found` for an unknown device.
+   */
+  async call<M extends RpcMethod<T>>(
+    deviceId: DeviceId,
+    method: M,
+    params: RpcParams<T, M>,
+    options: CallOptions<RpcProgress<T, M>>,
+  ): Promise<RpcResult<T, M>> {
+    const connection = await this.connect(deviceId, options.signal);
+    return await connection.call(method, params, options);
+  }
+
+  /** The open connection, or a new one; calls that come meanwhile share the attempt. */
+  async connect(deviceId: DeviceId, signal: AbortSignal): Promise<RpcConnection<T>> {
+    const current = this.#current(deviceId);
+    if (current !== undefined) return current;
+    const device = this.#options.trust.find(deviceId);
+    let attempt = this.#dialling.get(deviceId);
+    if (attempt === undefined) {
+      attempt = this.#dial(device).finally(() => this.#dialling.delete(deviceId));
+      this.#dialling.set(deviceId, attempt);
+      attempt.catch(() => undefined); // each waiter below may have left
+    }
+    return await untilAborted(attempt, signal);
+  }
+
+  /**
+   * Keeps a connection to the device until disposed: dials again, with growing waits, whenever it is lost. Returns
+   * at once; `reachable` and `unreachable` tell how it goes.
+   */
+  hold(deviceId: DeviceId): Disposable {
+    const released = new AbortController();
+    const signal = AbortSignal.any([released.signal, this.#stopping.signal]);
+    void this.#keepOpen(deviceId, signal);
+    return { [Symbol.dispose]: () => released.abort() };
+  }
+
+  /** Ends all connections; handlers of this end see their caller gone. */
+  async close(): Promise<void> {
+    this.#stopping.abort(new DockError('cancelled', 'wdockd is stopping'));
+    const open = [...this.#open.values()].flat();
+    await Promise.all(open.map((connection) => connection.close('wdockd is stopping')));
+    await Promise.allSettled([...this.#dialling.values()]);
+  }
+
+  async #keepOpen(deviceId: DeviceId, signal: AbortSignal): Promise<void> {
+    for (let failures = 0; !signal.aborted && this.#options.trust.byId(deviceId) !== undefined; ) {
+      try {
+        const connection = await this.connect(deviceId, signal);
+        failures = 0;
+        await untilAborted(connection.closed, signal);
+      } catch {
+        failures++; // said by `unreachable`; a forgotten device ends the loop
+      }
+      const waitMs = backOffMs[Math.min(failures, backOffMs.length - 1)] ?? 0;
+      await untilAborted(new Promise((resolve) => setTimeout(resolve, waitMs).unref()), signal).catch(
+        () => undefined,
+      );
+    }
+  }
+
+  #current(deviceId: DeviceId): RpcConnection<T> | undefined {
+    return this.#open.get(deviceId)?.findLast((connection) => connection.open);
+  }
+
+  async #dial(device: TrustedDevice): Promise<RpcConnection<T>> {
+    try {
+      const socket = await dialDevice(this.#options.identity, device, this.#stopping.signal);
+      return this.#adopt(device, await openWebSocket(socket, device, this.#stopping.signal));
+    } catch (error) {
+      const why = DockError.from(error, 'peer-gone');
+      this.emit('unreachable', device, why);
+      throw why;
+    }
+  }
+
+  #accept({ device, request, socket, head }: DeviceUpgrade): void {
+    if (request.url !== path || this.#stopping.signal.aborted) {
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      return;
+    }
+    this.#upgrader.handleUpgrade(request, socket, head, (webSocket) => this.#adopt(device, webSocket));
+  }
+
+  #adopt(device: TrustedDevice, socket: WebSocket): RpcConnection<T> {
+    const { table, service, heartbeat } = this.#options;
+    const connection = new RpcConnection<T>(socket, {
+      call: table,
+      serve: rpcService({ ...service, table, caller: { deviceId: device.id, name: device.name } }),
+      gone: (why) => new DockError('peer-gone', `the connection to "${device.name}" is lost: ${why}`),
+      remoteError: (error) => seenFromHere(device, error),
+      ...(heartbeat === undefined ? {} : { heartbeat }),
+    });
+    const open = this.#open.get(device.id) ?? [];
+    const wasConnected = this.isConnected(device.id);
+    open.push(connection);
+    this.#open.set(device.id, open);
+    if (open.length > maxPerDevice) void open[0]?.close('a newer connection took its place');
+    void connection.closed.then((why) => {
+      open.splice(open.indexOf(connection), 1);
+      if (!this.isConnected(device.id) && !this.#stopping.signal.aborted)
+        this.emit('unreachable', device, why);
+    });
+    if (!wasConnected) this.emit('reachable', device);
+    return connection;
+  }
+}
+
+/** "Gone" and "untrusted" mean the other end of *this* connection; what the device says of a third is a refusal. */
+function seenFromHere(device: TrustedDevice, error: DockError): DockError {
+  if (error.kind !== 'peer-gone' && error.kind !== 'untrusted') return error;
+  return new DockError('peer-refused', `"${device.name}" says: ${error.message}`, {
+    detail: { ...error.detail, kind: error.kind },
+  });
+}
+
+async function openWebSocket(
+  socket: TLSSocket,
+  device: TrustedDevice,
+  signal: AbortSignal,
+): Promise<WebSocket> {
+  const webSocket = new WebSocket(`ws://wdockd${path}`, {
+    createConnection: () => socket, // TLS is in it already
+    perMessageDeflate: false,
+    maxPayload: maxRpcMessageBytes,
+    handshakeTimeout: 5_000,
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
+  webSocket.once('open', () => resolve(webSocket));
+  webSocket.once('unexpected-response', (_request, response) => {
+    const status = response.statusCode;
+    reject(
+      status === 401
+        ? new DockError(
+            'untrusted',
+            `"${device.name}" does not know this device; run \`wdock devices add\` there with this device's certificate (\`wdock devices certificate\`)`,
+          )
+        : new DockError('protocol', `"${device.name}" answers with HTTP status ${status}; is it a wdockd?`),
+    );
+  });
+  webSocket.on('error', (error) =>
+    reject(
+      new DockError('peer-gone', `"${device.name}" closed the connection: ${error.message}`, {
+        cause: error,
+      }),
+    ),
+  );
+  try {
+    return await untilAborted(promise, signal);
+  } catch (error) {
+    webSocket.terminate();
+    throw error;
+  }
+}
+
+/** Leaves a wait when the signal aborts; what was waited for goes on. */
+async function untilAborted<V>(wait: Promise<V>, signal: AbortSignal): Promise<V> {
+  if (signal.aborted) throw DockError.from(signal.reason, 'cancelled');
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(DockError.from(signal.reason, 'cancelled'));
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([wait, promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

@@ -1,0 +1,96 @@
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { DockError } from '../../protocol/dock-error.ts';
+import { parseDeviceAddress } from './device-address.ts';
+import { deviceIdOf, formatFingerprint } from './fingerprint.ts';
+import type { Identity } from './identity.ts';
+import type { TrustedDevice } from './trust-store.ts';
+
+/** How long connecting and the handshake may take together, ms. */
+const dialDeadlineMs = 5_000;
+
+/**
+ * A TLS 1.3 connection to a trusted device, which has proved that it holds the pinned key; nothing was sent to it
+ * before. Both directions can be closed by themselves. Throws `peer-gone` when nobody answers there, `untrusted`
+ * when somebody else does.
+ */
+export async function dialDevice(
+  identity: Identity,
+  device: TrustedDevice,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const { host, port } = parseDeviceAddress(device.address);
+  if (signal.aborted) throw DockError.from(signal.reason, 'cancelled');
+  // `allowHalfOpen` is documented for tls.connect, and missing in its types
+  const options: ConnectionOptions & { allowHalfOpen: boolean } = {
+    host,
+    port,
+    key: identity.privateKeyPem,
+    cert: identity.certificatePem,
+    minVersion: 'TLSv1.3',
+    allowHalfOpen: true,
+    // There is no authority to ask: the certificate is pinned, and compared below before a byte is sent. The
+    // handshake itself proves possession of its key. (Checking against `ca` would only add the dates, and fail
+    // on a device whose clock is wrong.)
+    rejectUnauthorized: false,
+  };
+  const socket = connect(options);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const deadline = setTimeout(() => {
+    reject(
+      new DockError(
+        'peer-gone',
+        `"${device.name}" does not answer at ${device.address}; is it on, and in reach?`,
+      ),
+    );
+  }, dialDeadlineMs);
+  const onAbort = () => reject(DockError.from(signal.reason, 'cancelled'));
+  const onClose = () => reject(unreachable(device, 'it closed the connection'));
+  const onError = (error: NodeJS.ErrnoException) =>
+    reject(unreachable(device, error.code ?? error.message, error));
+  signal.addEventListener('abort', onAbort, { once: true });
+  socket.once('secureConnect', resolve).once('error', onError).once('close', onClose);
+  try {
+    await promise;
+    checkPin(socket, device);
+    socket.setNoDelay(true);
+    return socket;
+  } catch (error) {
+    socket.on('error', () => undefined); // what a destroyed socket still has to say is no news
+    socket.destroy();
+    throw error;
+  } finally {
+    clearTimeout(deadline);
+    signal.removeEventListener('abort', onAbort);
+    socket.off('error', onError).off('close', onClose);
+  }
+}
+
+function checkPin(socket: TLSSocket, device: TrustedDevice): void {
+  const certificate = socket.getPeerX509Certificate();
+  const seen = certificate === undefined ? undefined : deviceIdOf(certificate);
+  if (seen === device.id) return;
+  throw new DockError(
+    'untrusted',
+    `what answers at ${device.address} is not "${device.name}": its fingerprint is ${seen === undefined ? 'absent' : formatFingerprint(seen)}; if the device was set up anew, forget it and add it again, else somebody is in between`,
+  );
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there; is wdockd running on it?',
+  EHOSTUNREACH: 'there is no way to it; is it on, and in the same network?',
+  ENETUNREACH: 'this device has no network',
+  ENOTFOUND: 'its name is unknown; give an IP address, or correct the name',
+  EAI_AGAIN: 'its name cannot be looked up now; is this device in a network?',
+  ECONNRESET: 'it closed the connection',
+  ETIMEDOUT: 'it does not answer; is it on, and in reach?',
+};
+
+function unreachable(device: TrustedDevice, why: string, cause?: unknown): DockError {
+  return new DockError(
+    'peer-gone',
+    `"${device.name}" at ${device.address} cannot be reached: ${reasons[why] ?? why}`,
+    {
+      cause,
+    },
+  );
+}

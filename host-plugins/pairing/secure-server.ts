@@ -1,0 +1,148 @@
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer, type Server, type TLSSocket } from 'node:tls';
+import { DockError } from '../../protocol/dock-error.ts';
+import { type DeviceId, deviceIdOf } from './fingerprint.ts';
+import type { Identity } from './identity.ts';
+import type { TrustedDevice, TrustStore } from './trust-store.ts';
+
+/** A trusted device asks to turn its connection into something else (HTTP Upgrade). */
+export interface DeviceUpgrade {
+  readonly device: TrustedDevice;
+  readonly request: IncomingMessage;
+  readonly socket: TLSSocket;
+  /** What came after the request; belongs to the new protocol. */
+  readonly head: Buffer;
+}
+
+export interface SecureServerOptions {
+  /** Told of connections that were turned away, for the log. */
+  readonly onRefused?: (remoteAddress: string, why: string) => void;
+}
+
+/** All connections, of whomever; what comes above it is turned away by the kernel's side of accept. */
+const maxConnections = 256;
+const handshakeTimeoutMs = 5_000;
+
+/**
+ * The one port that a device listens on: TLS 1.3, both ends show their certificates, and only those in the trust
+ * store get to speak. Everybody else gets a bare 401 after the handshake, whatever was sent, and nothing of it is
+ * read. Behind it only HTTP upgrades are answered.
+ */
+export class SecureServer {
+  readonly #server: Server;
+  readonly #http = createHttpServer({ maxHeaderSize: 8 * 1024 });
+  readonly #trust: TrustStore;
+  readonly #onRefused: (remoteAddress: string, why: string) => void;
+  readonly #upgrades = new Map<string, (upgrade: DeviceUpgrade) => void>();
+  readonly #sockets = new Map<TLSSocket, DeviceId>();
+  readonly #strangers = new Set<TLSSocket>();
+
+  constructor(identity: Identity, trust: TrustStore, options: SecureServerOptions = {}) {
+    this.#trust = trust;
+    this.#onRefused = options.onRefused ?? (() => undefined);
+    this.#server = createTlsServer(
+      {
+        key: identity.privateKeyPem,
+        cert: identity.certificatePem,
+        minVersion: 'TLSv1.3',
+        requestCert: true,
+        rejectUnauthorized: false, // pinned instead: `#admit` compares the fingerprint
+        allowHalfOpen: true,
+        handshakeTimeout: handshakeTimeoutMs,
+      },
+      (socket) => this.#admit(socket),
+    );
+    this.#server.maxConnections = maxConnections;
+    this.#server.on('tlsClientError', (error, socket) => {
+      this.#onRefused(String(socket.remoteAddress), `the TLS handshake failed: ${error.message}`);
+    });
+    this.#http.on('request', (_request, response) => {
+      response.writeHead(426, { Connection: 'close' }).end();
+    });
+    this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as TLSSocket, head));
+    this.#http.on('clientError', (_error, socket) => socket.destroy());
+    trust.on('forgotten', (device) => this.closeDevice(device.id));
+  }
+
+  /** `protocol`: the value of the Upgrade header. The handler owns the socket from then on. */
+  onUpgrade(protocol: string, handler: (upgrade: DeviceUpgrade) => void): void {
+    this.#upgrades.set(protocol, handler);
+  }
+
+  /** Returns what it listens on (port 0 chooses one). Throws `conflict` when the port is taken, `io` else. */
+  async listen(address: string, port: number): Promise<AddressInfo> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once('error', reject);
+    this.#server.listen({ host: address, port }, resolve);
+    try {
+      await promise;
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'EADDRINUSE') {
+        throw new DockError(
+          'conflict',
+          `port ${port} of ${address} is taken; is another wdockd running? \`listen.port\` in wdockd.yaml chooses another`,
+          { cause: error },
+        );
+      }
+      throw new DockError('io', `cannot listen on ${address} port ${port}: ${message}`, { cause: error });
+    } finally {
+      this.#server.off('error', reject);
+    }
+    return this.#server.address() as AddressInfo;
+  }
+
+  /** Drops every connection that the device made. */
+  closeDevice(id: DeviceId): void {
+    for (const [socket, owner] of this.#sockets) if (owner === id) socket.destroy();
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const socket of [...this.#sockets.keys(), ...this.#strangers]) socket.destroy();
+    await closed;
+  }
+
+  #admit(socket: TLSSocket): void {
+    socket.on('error', () => undefined); // its 'close' follows and is what counts
+    const certificate = socket.getPeerX509Certificate();
+    const id = certificate === undefined ? undefined : deviceIdOf(certificate);
+    if (id === undefined || this.#trust.byId(id) === undefined) {
+      this.#turnAway(
+        socket,
+        id === undefined ? 'it showed no certificate' : `its certificate ${id} is unknown`,
+      );
+      return;
+    }
+    socket.setNoDelay(true);
+    this.#sockets.set(socket, id);
+    socket.once('close', () => this.#sockets.delete(socket));
+    this.#http.emit('connection', socket);
+  }
+
+  #turnAway(socket: TLSSocket, why: string): void {
+    this.#onRefused(String(socket.remoteAddress), why);
+    this.#strangers.add(socket);
+    socket.once('close', () => this.#strangers.delete(socket));
+    socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+    // Closing with unread bytes would send a reset that overtakes the answer, so what comes is thrown away, a while.
+    socket.resume();
+    const patience = setTimeout(() => socket.destroy(), 1_000);
+    socket.once('close', () => clearTimeout(patience));
+  }
+
+  #upgrade(request: IncomingMessage, socket: TLSSocket, head: Buffer): void {
+    const id = this.#sockets.get(socket);
+    const device = id === undefined ? undefined : this.#trust.byId(id);
+    const handler = this.#upgrades.get(String(request.headers.upgrade).toLowerCase());
+    if (device === undefined || handler === undefined) {
+      const status = device === undefined ? '401 Unauthorized' : '400 Bad Request';
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
+        socket.destroy(),
+      );
+      return;
+    }
+    handler({ device, request, socket, head });
+  }
+}
