@@ -1,0 +1,96 @@
+import type { Allocation, NetworkMode } from '../../protocol/allocation.ts';
+import type { Decision } from '../../protocol/control-methods.ts';
+import type { HostProfile, LinkFacts } from '../../protocol/host-profile.ts';
+import type { ChoiceContext } from './host-conditions.ts';
+import { hostRule } from './narrow.ts';
+import type { Settings } from './settings.ts';
+
+/**
+ * The first preferred mode that works, on the best link that can do it. Links that are paid by volume come
+ * last, whatever their mode; then those without an address; then the kinds in the order of `links`. A host
+ * without a link still gets a mode: the guest reaches that host and nothing else.
+ */
+export function chooseNetwork(
+  { prefer, links, metered }: Settings['network'],
+  profile: HostProfile,
+  context: ChoiceContext,
+): { network: Allocation['network']; decisions: Decision[] } {
+  const decisions: Decision[] = [];
+  const decide = (what: string, value: string, rule: string, because: string) =>
+    decisions.push({ what: `network.${what}`, value, rule, because });
+
+  const used = profile.links.filter((link) => links.value.includes(link.kind));
+  for (const link of profile.links) {
+    if (!used.includes(link)) decide('link', `not ${link.name}`, links.rule, `${link.kind} is not named`);
+  }
+  const rank = (link: LinkFacts) => (link.addresses.length > 0 ? 0 : 10) + links.value.indexOf(link.kind);
+  const sorted = [...used].sort((a, b) => Number(a.metered) - Number(b.metered) || rank(a) - rank(b));
+
+  let found: { mode: NetworkMode; link: LinkFacts } | undefined;
+  const skipped = new Map<string, string>();
+  for (const pays of [false, true]) {
+    const group = sorted.filter((link) => link.metered === pays);
+    for (const mode of prefer.value) {
+      if (found !== undefined || group.length === 0) break;
+      const reasons = group.map((link) => ({ link, reason: obstacle(mode, link, context) }));
+      const free = reasons.find(({ reason }) => reason === undefined);
+      if (free !== undefined) found = { mode, link: free.link };
+      else skipped.set(mode, [...new Set(reasons.map(({ reason }) => reason))].join('; '));
+    }
+  }
+  for (const [mode, reason] of skipped) {
+    if (mode !== found?.mode) decide('mode', `not ${mode}`, prefer.rule, reason);
+  }
+
+  const mode = found?.mode ?? modeWithoutLink(prefer.value, context);
+  if (found !== undefined) {
+    decide('mode', mode, prefer.rule, `the first of ${prefer.value.join(', ')} that works here`);
+    decide('link', found.link.name, links.rule, linkReason(found.link, sorted.length));
+  } else if (used.length === 0) {
+    decide('mode', mode, hostRule, 'it has no link to use; the guest reaches this host only');
+  } else {
+    decide('mode', mode, hostRule, `none of ${prefer.value.join(', ')} works here; this is the last resort`);
+  }
+
+  const paid = metered.value === 'auto' ? (found?.link.metered ?? false) : metered.value === 'always';
+  const because = metered.value === 'auto' ? `the link is ${paid ? '' : 'not '}paid by volume` : 'as written';
+  decide(
+    'metered',
+    paid ? 'yes' : 'no',
+    metered.rule,
+    found === undefined && metered.value === 'auto' ? 'no link' : because,
+  );
+  return {
+    network: { mode, metered: paid, ...(found === undefined ? {} : { link: found.link.name }) },
+    decisions,
+  };
+}
+
+/** Why a mode cannot work on a link; undefined where it can. */
+function obstacle(mode: NetworkMode, link: LinkFacts, context: ChoiceContext): string | undefined {
+  const unavailable = context.unavailableModes?.[mode];
+  if (unavailable !== undefined) return unavailable;
+  if (mode !== 'bridged') return undefined;
+  if (!link.canBridge) {
+    return link.kind === 'wifi'
+      ? `${link.name} is Wi-Fi, which cannot be bridged`
+      : `${link.name} cannot be bridged`;
+  }
+  return link.bridge === undefined ? `${link.name} is not in a bridge` : undefined;
+}
+
+/** NAT needs nothing from the network around the host, so it is what is left. */
+function modeWithoutLink(prefer: readonly NetworkMode[], context: ChoiceContext): NetworkMode {
+  const possible = prefer.find(
+    (mode) => mode !== 'bridged' && context.unavailableModes?.[mode] === undefined,
+  );
+  return possible ?? 'nat';
+}
+
+function linkReason(link: LinkFacts, count: number): string {
+  const through = link.bridge === undefined ? link.kind : `${link.kind}, in the bridge ${link.bridge}`;
+  const pays = link.metered ? ', paid by volume' : '';
+  return count === 1
+    ? `${through}${pays}; the only link`
+    : `${through}${pays}; the best of ${count} links for it`;
+}

@@ -1,0 +1,57 @@
+import type { NetworkMode, PowerProfile } from '../../protocol/allocation.ts';
+import type { LinkFacts } from '../../protocol/host-profile.ts';
+import type { DisplayUse } from '../language/policy-document.ts';
+import type { MiB, Milliseconds, Percent, ShareOrSize } from '../language/quantities.ts';
+
+/** A value and the rule that set it, as `explain` shows it: `desktop.yaml:7 memory.share`. */
+export interface Sourced<T> {
+  readonly value: T;
+  readonly rule: string;
+}
+
+type Automatic = 'auto' | 'always' | 'never';
+
+/** What all policy layers together say for one host. A limit that nobody set is absent. */
+export interface Settings {
+  readonly vcpus: {
+    readonly share: Sourced<Percent>;
+    readonly leave: Sourced<number>;
+    readonly min: Sourced<number>;
+    readonly max?: Sourced<number>;
+  };
+  readonly memory: {
+    readonly share: Sourced<Percent>;
+    readonly leave: Sourced<ShareOrSize>;
+    readonly min?: Sourced<MiB>;
+    readonly max?: Sourced<MiB>;
+  };
+  readonly display: { readonly use: Sourced<DisplayUse>; readonly scale: Sourced<'auto' | number> };
+  readonly network: {
+    readonly prefer: Sourced<readonly NetworkMode[]>;
+    readonly links: Sourced<readonly LinkFacts['kind'][]>;
+    readonly metered: Sourced<Automatic>;
+  };
+  /** Unit by unit; the last rule that names a unit decides about it. */
+  readonly services: ReadonlyMap<string, Sourced<'sleep' | 'awake'>>;
+  readonly power: { readonly mains: Sourced<PowerProfile>; readonly battery: Sourced<PowerProfile> };
+  readonly input: { readonly onScreenKeyboard: Sourced<Automatic> };
+  readonly move: { readonly maxDelay: Sourced<Milliseconds>; readonly headroom: Sourced<ShareOrSize> };
+}
+
+const builtIn = <T>(value: T): Sourced<T> => ({ value, rule: 'built-in' });
+
+/** What holds where no policy says anything; docs/policies.md lists the same values. */
+export const builtInSettings: Settings = {
+  vcpus: { share: builtIn(100 as Percent), leave: builtIn(0), min: builtIn(1) },
+  memory: { share: builtIn(50 as Percent), leave: builtIn({ share: 15 as Percent }) },
+  display: { use: builtIn('largest'), scale: builtIn('auto') },
+  network: {
+    prefer: builtIn(['bridged', 'routed', 'nat']),
+    links: builtIn(['ethernet', 'wifi']),
+    metered: builtIn('auto'),
+  },
+  services: new Map(),
+  power: { mains: builtIn('balanced'), battery: builtIn('power-saver') },
+  input: { onScreenKeyboard: builtIn('auto') },
+  move: { maxDelay: builtIn(5000 as Milliseconds), headroom: builtIn({ share: 10 as Percent }) },
+};
