@@ -1,0 +1,86 @@
+import type { Socket } from 'node:net';
+import { DockError } from '../../protocol/dock-error.ts';
+import type { DeviceId } from '../pairing/fingerprint.ts';
+import type { ChannelRequest, Channels } from './channels.ts';
+import { splice } from './splice.ts';
+import { connectUnixSocket, listenOnUnixSocket } from './unix-socket.ts';
+
+export interface ForwardedListener extends AsyncDisposable {
+  readonly path: string;
+  /** Connections that are joined to a channel now. */
+  readonly connections: number;
+}
+
+export interface ForwardOptions {
+  /** Told why a connection could not be joined, or how it broke; the local program only sees it close. */
+  readonly onError?: (error: DockError) => void;
+}
+
+/**
+ * Listens on a unix socket of this device; each connection becomes a channel of that name to the other device, so
+ * that a local program (QEMU) reaches a socket over there. Disposing closes the listener and all its connections.
+ */
+export async function forwardUnixListener(
+  channels: Channels,
+  path: string,
+  deviceId: DeviceId,
+  channelName: string,
+  options: ForwardOptions = {},
+): Promise<ForwardedListener> {
+  const closing = new AbortController();
+  const local = new Set<Socket>();
+  const joined = new Set<Promise<void>>();
+  const join = async (socket: Socket): Promise<void> => {
+    socket.on('error', () => undefined);
+    local.add(socket);
+    const left = new AbortController();
+    const onClose = () => left.abort(new DockError('cancelled', 'the local program closed its connection'));
+    socket.once('close', onClose);
+    try {
+      const channel = await channels.open(
+        deviceId,
+        channelName,
+        AbortSignal.any([closing.signal, left.signal]),
+      );
+      socket.off('close', onClose);
+      await splice(socket, channel.stream, closing.signal);
+    } catch (error) {
+      socket.destroy();
+      if (!closing.signal.aborted && !left.signal.aborted)
+        options.onError?.(DockError.from(error, 'peer-gone'));
+    } finally {
+      local.delete(socket);
+    }
+  };
+  const server = await listenOnUnixSocket(path, 0o600, (socket) => {
+    const running = join(socket);
+    joined.add(running);
+    void running.finally(() => joined.delete(running));
+  });
+  return {
+    path,
+    get connections() {
+      return local.size;
+    },
+    async [Symbol.asyncDispose]() {
+      closing.abort(new DockError('cancelled', 'the listener was closed'));
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      for (const socket of local) socket.destroy();
+      await Promise.all([closed, ...joined]);
+    },
+  };
+}
+
+/**
+ * The other end of `forwardUnixListener`: channels that match are joined to the local socket that `pathFor` names.
+ * `pathFor` throws to refuse the device. Dispose to answer no more; channels that are open stay so.
+ */
+export function serveChannelToUnixSocket(
+  channels: Channels,
+  pattern: string,
+  pathFor: (request: ChannelRequest) => string | Promise<string>,
+): Disposable {
+  return channels.accept(pattern, async (request, signal) => {
+    return await connectUnixSocket(await pathFor(request), signal);
+  });
+}

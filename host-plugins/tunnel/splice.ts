@@ -1,0 +1,19 @@
+import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
+/**
+ * Joins two streams: what either sends, the other gets, with backpressure. When one direction ends the other goes
+ * on (both streams must allow half-open). Resolves when both have ended; rejects with the first error, and then
+ * both are destroyed. An abort destroys both, too.
+ */
+export async function splice(a: Duplex, b: Duplex, signal: AbortSignal): Promise<void> {
+  const directions = [pipeline(a, b, { signal }), pipeline(b, a, { signal })];
+  try {
+    await Promise.all(directions);
+  } catch (error) {
+    a.destroy();
+    b.destroy();
+    await Promise.allSettled(directions);
+    throw error;
+  }
+}
