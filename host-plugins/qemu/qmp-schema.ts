@@ -154,7 +154,9 @@ export async function queryBalloon(qmp: Qmp, signal: AbortSignal): Promise<numbe
 /** The virtio-mem devices, with requested and plugged size. */
 export async function queryVirtioMem(qmp: Qmp, signal: AbortSignal): Promise<VirtioMemInfo[]> {
   const devices = await query(qmp, 'query-memory-devices', z.array(MemoryDevice), signal);
-  return devices.flatMap(({ type, data }) => (type === 'virtio-mem' ? [parseReply(VirtioMem, 'query-memory-devices', data)] : []));
+  return devices.flatMap(({ type, data }) =>
+    type === 'virtio-mem' ? [parseReply(VirtioMem, 'query-memory-devices', data)] : [],
+  );
 }
 
 /** Throws `protocol` for a reply of another shape. */
