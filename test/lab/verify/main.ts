@@ -4,7 +4,7 @@ import { randomInt } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { setImmediate as yieldToEvents, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as yieldToEvents } from 'node:timers/promises';
 import { DiskRing } from './disk-ring.ts';
 import { MemoryArena } from './memory-arena.ts';
 import { type VerifyReport, verifyPort } from './report.ts';

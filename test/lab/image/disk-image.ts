@@ -1,0 +1,80 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readKeyedFile, readKeyedFiles } from '../cache/cache-folder.ts';
+import { cacheKey } from '../cache/cache-key.ts';
+import { cachedBuild, type Progress } from '../cache/cached-build.ts';
+import { runCommand } from '../run-command.ts';
+import { bundleVerify } from './bundle-verify.ts';
+import { guestDiskMiB, guestUser } from './guest-recipe.ts';
+
+/** What QEMU needs to boot the guest. The disk is never written to: a run uses an overlay on it. */
+export interface GuestImage {
+  key: string;
+  disk: string;
+  kernel: string;
+  initrd: string;
+}
+
+const guestFolder = join(import.meta.dirname, 'guest');
+const assembleScript = join(import.meta.dirname, 'assemble-image.sh');
+
+/**
+ * The bootable guest: base tree, lab configuration and, where given, the agent's package, installed as its user would.
+ * @param baseTree from `provideBaseTree`
+ * @param agentPackage path of the agent's .deb
+ */
+export async function provideDiskImage(
+  cache: string,
+  baseTree: string,
+  agentPackage: string | undefined,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<GuestImage> {
+  const verify = await bundleVerify();
+  const agent = agentPackage === undefined ? new Uint8Array() : await readFile(agentPackage);
+  const key = cacheKey({ baseTree, diskMiB: String(guestDiskMiB), user: guestUser.name }, [
+    ...(await readKeyedFiles(guestFolder)),
+    await readKeyedFile(assembleScript, 'assemble-image.sh'),
+    { path: 'verify.mjs', executable: false, content: verify },
+    { path: 'agent.deb', executable: false, content: agent },
+  ]);
+  const build = {
+    title: "the guest's disk image (about 20 seconds)",
+    kind: 'image',
+    key,
+    neededMiB: 3000,
+    build: async (folder: string, buildSignal: AbortSignal) => {
+      const verifyFile = join(folder, 'verify.mjs');
+      await writeFile(verifyFile, verify);
+      const argv = [
+        ...ownNamespaces(process.geteuid?.() === 0),
+        assembleScript,
+        baseTree,
+        guestFolder,
+        verifyFile,
+        agentPackage ?? 'none',
+        String(guestDiskMiB),
+        folder,
+      ];
+      const onLine = (line: string) => {
+        if (line.startsWith('step: ')) progress(line.slice('step: '.length));
+      };
+      await runCommand(argv, { onLine }, buildSignal);
+      await rm(verifyFile);
+    },
+  };
+  const folder = await cachedBuild(build, cache, progress, signal);
+  return {
+    key,
+    disk: join(folder, 'disk.qcow2'),
+    kernel: join(folder, 'vmlinuz'),
+    initrd: join(folder, 'initrd'),
+  };
+}
+
+/** What runs a script as root where it can mount and chroot, and whose mounts and processes end with it. */
+function ownNamespaces(isRoot: boolean): string[] {
+  return isRoot
+    ? ['unshare', '--mount', '--pid', '--fork', '--kill-child']
+    : ['mmdebstrap', '--unshare-helper'];
+}

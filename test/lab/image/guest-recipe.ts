@@ -1,0 +1,62 @@
+/** Debian release of the guest. */
+export const guestSuite = 'trixie';
+
+/** What the guest is made of, beyond the packages every Debian system has. */
+export const guestPackages = [
+  'systemd',
+  'systemd-sysv',
+  'libpam-systemd',
+  'dbus',
+  'dbus-user-session',
+  'udev',
+  'kmod',
+  'linux-image-amd64',
+  'initramfs-tools',
+  'zstd', // packs the initrd
+  'network-manager',
+  'power-profiles-daemon', // the agent asks it for the host's power profile
+  'mutter',
+  'mutter-common-bin', // gdctl, a second reader of what the agent sets
+  'libgl1-mesa-dri',
+  'libegl-mesa0',
+  'foot', // something to see on the screen
+  'fonts-dejavu-core',
+  'nodejs', // the agent's runtime
+  'iproute2',
+  'iputils-ping',
+  'procps',
+] as const;
+
+/** Documentation and translations: half of the files, read by nobody. */
+export const guestPathExcludes = [
+  '/usr/share/doc/*',
+  '/usr/share/man/*',
+  '/usr/share/info/*',
+  '/usr/share/locale/*',
+] as const;
+
+/** Size of the guest's disk. The file grows only as far as it is filled. */
+export const guestDiskMiB = 4096;
+
+/** The user whose session the workspace shows. */
+export const guestUser = { name: 'user', uid: 1000 } as const;
+
+/** What the guest writes to its serial line when it has booted and has nothing left to do. */
+export const settledLine = 'lab: settled';
+
+/**
+ * Kernel command line of the guest, for `-append`.
+ * - memory_hotplug, memhp_default_state: added memory becomes usable by itself and stays removable
+ * - swiotlb: 64 MiB of a small guest would go into bounce buffers, which virtio devices do not need
+ * - mitigations: an emulated processor has nothing to mitigate, and pays for each
+ */
+export const guestKernelArguments = [
+  'root=/dev/vda',
+  'rw',
+  'console=ttyS0',
+  'quiet',
+  'mitigations=off',
+  'swiotlb=noforce',
+  'memory_hotplug.online_policy=auto-movable',
+  'memhp_default_state=online',
+] as const;
