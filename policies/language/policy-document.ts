@@ -38,9 +38,10 @@ const Memory = z
 const DisplayUse = z.enum(['largest', 'internal', 'external', 'none']);
 export type DisplayUse = z.output<typeof DisplayUse>;
 
+const scaleRange = 'expected auto or a factor from 0.5 to 4';
 const DisplayScale = z
-  .union([z.literal('auto'), z.number().min(0.5).max(4)], {
-    error: 'expected auto or a factor from 0.5 to 4',
+  .union([z.literal('auto'), z.number().min(0.5, scaleRange).max(4, scaleRange)], {
+    error: scaleRange,
   })
   .describe('auto, or a factor from 0.5 to 4.');
 
@@ -149,6 +150,8 @@ const Condition = z
   })
   .refine((condition) => Object.keys(condition).length > 0, {
     error: 'expected at least one condition; settings that always hold stand outside of "when"',
+    // Not for a mapping whose only key is misspelt: it has a condition, and its mistake is told already.
+    when: ({ issues }) => issues.length === 0,
   });
 export type Condition = z.output<typeof Condition>;
 
