@@ -233,6 +233,10 @@ function disk({ files }: MachineEnvironment): string[] {
 }
 
 function network(contract: MachineContract, { tap, vhost }: MachineEnvironment): string[] {
+  // QEMU cuts a longer name off, and makes a tap of that name.
+  if (!/^[^\s/]{1,15}$/.test(tap)) {
+    throw new DockError('config-invalid', `"${tap}" is no name for a network interface: 1 to 15 characters`);
+  }
   return [
     '-netdev',
     qemuOption('tap', { id: 'net0', ifname: tap, script: 'no', downscript: 'no', vhost }),

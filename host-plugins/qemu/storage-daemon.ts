@@ -1,0 +1,69 @@
+import { diskNodeName } from './command-line.ts';
+import { qemuOption } from './qemu-option.ts';
+import { QmpProcess, type QmpProcessFiles } from './qmp-process.ts';
+import type { RuntimeFiles } from './runtime-files.ts';
+
+export interface DiskImage {
+  readonly path: string;
+  readonly format: 'qcow2' | 'raw';
+}
+
+/**
+ * Serves the home disk as NBD on `files.diskSocket` (facts.md D): the only process that opens the image, so that a move copies no disk.
+ * `conflict` when another program has the image open for writing.
+ */
+export function startStorageDaemon(
+  image: DiskImage,
+  files: RuntimeFiles,
+  signal: AbortSignal,
+): Promise<QmpProcess> {
+  return QmpProcess.start(buildStorageCommandLine(image, files), storageFiles(files), signal);
+}
+
+/** The storage daemon that an earlier life of the daemon started; undefined when there is none. */
+export function adoptStorageDaemon(
+  files: RuntimeFiles,
+  signal: AbortSignal,
+): Promise<QmpProcess | undefined> {
+  return QmpProcess.adopt('qemu-storage-daemon', storageFiles(files), signal);
+}
+
+export function buildStorageCommandLine(image: DiskImage, files: RuntimeFiles): string[] {
+  return [
+    'qemu-storage-daemon',
+    '--chardev',
+    qemuOption('socket', { id: 'qmp', path: files.storageQmpSocket, server: true, wait: false }),
+    '--monitor',
+    'chardev=qmp,mode=control',
+    '--blockdev',
+    // `locking=on` and not `auto`: where the file system cannot lock, rather no start than two writers.
+    qemuOption('', {
+      driver: 'file',
+      'node-name': 'image',
+      filename: image.path,
+      locking: 'on',
+      discard: 'unmap',
+    }),
+    '--blockdev',
+    // An NBD export lets others write beside it. qcow2 forbids that to all others by itself; for a raw image
+    // this filter does, and the lock then keeps a second writer out.
+    qemuOption('', {
+      driver: 'blkdebug',
+      'node-name': 'exclusive',
+      image: 'image',
+      'unshare-child-perms.0': 'write',
+      'unshare-child-perms.1': 'resize',
+    }),
+    '--blockdev',
+    qemuOption('', { driver: image.format, 'node-name': diskNodeName, file: 'exclusive', discard: 'unmap' }),
+    '--nbd-server',
+    // During a move both QEMUs are connected; a few more for reconnections that the server has not noticed yet.
+    qemuOption('', { 'addr.type': 'unix', 'addr.path': files.diskSocket, 'max-connections': 10 }),
+    '--export',
+    qemuOption('nbd', { id: 'disk-export', 'node-name': diskNodeName, name: diskNodeName, writable: true }),
+  ];
+}
+
+function storageFiles(files: RuntimeFiles): QmpProcessFiles {
+  return { qmpSocket: files.storageQmpSocket, pidFile: files.storagePid, logFile: files.storageLog };
+}
