@@ -1,0 +1,53 @@
+import { access, constants } from 'node:fs/promises';
+import { DockError } from '../../protocol/dock-error.ts';
+import type { PluginAbility } from '../contract/resource-plugin.ts';
+import { buildRules } from '../system/network/nft-rules.ts';
+import { readInterfaces } from '../system/network/read-interfaces.ts';
+import { run } from '../system/process/run.ts';
+
+const limitMs = 10_000;
+
+export async function discoverNetwork(signal: AbortSignal): Promise<PluginAbility> {
+  const can: string[] = [];
+  const cannot: string[] = [];
+  const attempt = async (what: string, work: () => Promise<unknown>): Promise<boolean> => {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      cannot.push(`${what}: ${DockError.from(error).message}`);
+      return false;
+    }
+  };
+  const tap = await attempt('give the guest a tap', () =>
+    access('/dev/net/tun', constants.R_OK | constants.W_OK),
+  );
+  const filter = await attempt('filter what the guest sends', () => {
+    // A dry run against the loopback interface: says whether kernel and rights suffice, changes nothing.
+    const input = buildRules(
+      { mode: 'routed', tap: 'lo', uplink: 'lo', guestAddresses: [] },
+      'fe:00:00:00:00:00',
+      [1],
+    );
+    return run(['nft', '-c', '-f', '-'], { input, timeoutMs: limitMs, signal });
+  });
+  await attempt('announce the guest to the network', () =>
+    run(['socat', '-V'], { timeoutMs: limitMs, signal }),
+  );
+  await attempt('see the network interfaces', async () => {
+    const bridges = (await readInterfaces(signal)).filter((each) => each.kind === 'bridge');
+    for (const bridge of bridges) {
+      if (bridge.spanningTree) {
+        cannot.push(
+          `bridge on ${bridge.name} at once: its spanning tree protocol keeps a new port silent for up to 30 s`,
+        );
+      }
+      if (tap && filter) can.push(`bridge the guest on ${bridge.name}`);
+    }
+    if (bridges.length === 0) cannot.push('bridge the guest: this host has no bridge');
+    if (tap && filter) can.push('route to the guest (one IPv4 network)');
+  });
+  cannot.push('NAT and IPv6: not in this version');
+  return { can, cannot };
+}
