@@ -1,41 +1,33 @@
 import { join } from 'node:path';
-
-/** The longest path that fits a unix socket's address (sun_path, unix(7)), bytes. */
-export const maxSocketPathBytes = 107;
+import { type RuntimeFiles, runtimeFiles } from '../qemu/runtime-files.ts';
 
 /**
- * Every file and socket that wdockd makes for a workspace, named in this one place. State survives a reboot
- * and is fsynced; runtime does not.
+ * What wdockd keeps of a workspace. `state` survives a reboot and is fsynced; what QEMU needs while it runs is in the
+ * runtime folder (runtime-files.ts).
  */
-export function workspacePaths(stateFolder: string, runtimeFolder: string, workspace: string) {
+export interface WorkspacePaths {
+  readonly state: string;
+  readonly record: string;
+  readonly journal: string;
+  /** Policy overrides that came with a visiting workspace. */
+  readonly policy: string;
+  readonly run: RuntimeFiles;
+}
+
+export function workspacePaths(
+  stateFolder: string,
+  runtimeFolder: string,
+  workspace: string,
+): WorkspacePaths {
   const state = join(stateFolder, 'workspaces', workspace);
-  const runtime = join(runtimeFolder, workspace);
   return {
     state,
-    runtime,
     record: join(state, 'record.json'),
     journal: join(state, 'journal'),
     policy: join(state, 'policy.yaml'),
-    consoleLog: join(state, 'console.log'),
-    qemuLog: join(state, 'qemu.log'),
-    storageLog: join(state, 'storage.log'),
-    displayBusLog: join(state, 'display-bus.log'),
-    qmpSocket: join(runtime, 'qmp.sock'),
-    agentSocket: join(runtime, 'agent.sock'),
-    /** Where QEMU on this host finds the home disk: the storage daemon itself at home, the way to it elsewhere. */
-    diskSocket: join(runtime, 'disk.sock'),
-    storageQmpSocket: join(runtime, 'storage-qmp.sock'),
-    memoryIncomingSocket: join(runtime, 'memory-in.sock'),
-    memoryOutgoingSocket: join(runtime, 'memory-out.sock'),
-    displayBusSocket: join(runtime, 'display.sock'),
-    displayBusConfig: join(runtime, 'display-bus.conf'),
-    qemuPid: join(runtime, 'qemu.pid'),
-    storagePid: join(runtime, 'storage.pid'),
-    displayBusPid: join(runtime, 'display-bus.pid'),
-  } as const;
+    run: runtimeFiles(join(runtimeFolder, workspace)),
+  };
 }
-
-export type WorkspacePaths = ReturnType<typeof workspacePaths>;
 
 /** The tunnel's channels of a workspace. */
 export const channelNames = {

@@ -58,10 +58,10 @@ export class WorkspaceStore {
 
   /** On return the record is on the disk; a crash at any moment leaves the old one or the new one. */
   async save(record: WorkspaceRecord): Promise<void> {
-    const { record: path, state, runtime } = this.paths(record.name);
+    const { record: path, state, run } = this.paths(record.name);
     try {
       await mkdir(state, { recursive: true, mode: 0o700 });
-      await mkdir(runtime, { recursive: true, mode: 0o700 });
+      await mkdir(run.folder, { recursive: true, mode: 0o700 });
       await writeDurably(path, `${JSON.stringify(record, undefined, 2)}\n`);
     } catch (error) {
       throw new DockError('io', `${path} cannot be written: ${(error as Error).message}`, { cause: error });
@@ -71,7 +71,7 @@ export class WorkspaceStore {
   /** Forgets a workspace that visited; the home device never forgets by itself. */
   async remove(name: string): Promise<void> {
     const paths = this.paths(name);
-    await rm(paths.runtime, { recursive: true, force: true });
+    await rm(paths.run.folder, { recursive: true, force: true });
     await rm(paths.state, { recursive: true, force: true });
   }
 }
