@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promi
 import { dirname, join } from 'node:path';
 import { X509CertificateGenerator } from '@peculiar/x509';
 import { DockError } from '../../protocol/dock-error.ts';
-import { syncFolder } from '../system/files/write-durably.ts';
+import { syncFolder } from '../system/process/write-file-durably.ts';
 import { type DeviceId, deviceIdOf, parseCertificate } from './fingerprint.ts';
 
 /** What this device proves itself with. The key is never sent, logged or shown. */

@@ -12,6 +12,7 @@ import type { Identity } from './identity.ts';
 import { dialDevice } from './secure-dial.ts';
 import type { DeviceUpgrade, SecureServer } from './secure-server.ts';
 import type { TrustedDevice, TrustStore } from './trust-store.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** Who calls, as a handler of the peer table sees it: proved by the TLS handshake, not claimed. */
 export interface PeerCaller {
@@ -19,13 +20,14 @@ export interface PeerCaller {
   readonly name: string;
 }
 
+/** What this device answers. */
+export type PeerService<T extends RpcTable> = Omit<RpcService<T, PeerCaller>, 'caller' | 'table'>;
+
 export interface PeerConnectionsOptions<T extends RpcTable> {
   readonly identity: Identity;
   readonly trust: TrustStore;
   readonly server: SecureServer;
   readonly table: T;
-  /** What this device answers; the caller is added. */
-  readonly service: Omit<RpcService<T, PeerCaller>, 'caller' | 'table'>;
   readonly heartbeat?: HeartbeatTimes;
 }
 
@@ -54,6 +56,7 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
     clientTracking: false,
   });
   readonly #stopping = new AbortController();
+  #service: PeerService<T> | undefined;
 
   constructor(options: PeerConnectionsOptions<T>) {
     super();
@@ -63,6 +66,14 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
       for (const connection of this.#open.get(device.id) ?? [])
         void connection.close('the device was forgotten');
     });
+  }
+
+  /**
+   * Answers calls from now on. Apart from the constructor, because what answers is made of services that call
+   * through this very object; to be called before the server listens.
+   */
+  serve(service: PeerService<T>): void {
+    this.#service = service;
   }
 
   /** A connection to it is open now. */
@@ -158,10 +169,11 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
   }
 
   #adopt(device: TrustedDevice, socket: WebSocket): RpcConnection<T> {
-    const { table, service, heartbeat } = this.#options;
+    const { table, heartbeat } = this.#options;
+    const caller = { deviceId: device.id, name: device.name };
     const connection = new RpcConnection<T>(socket, {
       call: table,
-      serve: rpcService({ ...service, table, caller: { deviceId: device.id, name: device.name } }),
+      serve: this.#service === undefined ? undefined : rpcService({ ...this.#service, table, caller }),
       gone: (why) => new DockError('peer-gone', `the connection to "${device.name}" is lost: ${why}`),
       remoteError: (error) => seenFromHere(device, error),
       ...(heartbeat === undefined ? {} : { heartbeat }),
@@ -225,18 +237,5 @@ async function openWebSocket(
   } catch (error) {
     webSocket.terminate();
     throw error;
-  }
-}
-
-/** Leaves a wait when the signal aborts; what was waited for goes on. */
-async function untilAborted<V>(wait: Promise<V>, signal: AbortSignal): Promise<V> {
-  if (signal.aborted) throw DockError.from(signal.reason, 'cancelled');
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(DockError.from(signal.reason, 'cancelled'));
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([wait, promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
   }
 }

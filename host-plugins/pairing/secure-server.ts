@@ -70,11 +70,11 @@ export class SecureServer {
     this.#upgrades.set(protocol, handler);
   }
 
-  /** Returns what it listens on (port 0 chooses one). Throws `conflict` when the port is taken, `io` else. */
-  async listen(address: string, port: number): Promise<AddressInfo> {
+  /** Returns what it listens on (no address: all; port 0: a free one). Throws `conflict` when the port is taken, `io` else. */
+  async listen(address: string | undefined, port: number): Promise<AddressInfo> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once('error', reject);
-    this.#server.listen({ host: address, port }, resolve);
+    this.#server.listen(address === undefined ? { port } : { host: address, port }, resolve);
     try {
       await promise;
     } catch (error) {
@@ -82,11 +82,13 @@ export class SecureServer {
       if (code === 'EADDRINUSE') {
         throw new DockError(
           'conflict',
-          `port ${port} of ${address} is taken; is another wdockd running? \`listen.port\` in wdockd.yaml chooses another`,
+          `port ${port} of ${address ?? 'this device'} is taken; is another wdockd running? \`listen.port\` in wdockd.yaml chooses another`,
           { cause: error },
         );
       }
-      throw new DockError('io', `cannot listen on ${address} port ${port}: ${message}`, { cause: error });
+      throw new DockError('io', `cannot listen on ${address ?? 'any address'}, port ${port}: ${message}`, {
+        cause: error,
+      });
     } finally {
       this.#server.off('error', reject);
     }

@@ -3,7 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { DockError } from '../../protocol/dock-error.ts';
-import { writeDurably } from '../system/files/write-durably.ts';
+import { writeFileDurably } from '../system/process/write-file-durably.ts';
 import { formatDeviceAddress, parseDeviceAddress } from './device-address.ts';
 import {
   type DeviceId,
@@ -159,7 +159,7 @@ export class TrustStore extends EventEmitter<{ added: [TrustedDevice]; forgotten
       const text = `${JSON.stringify({ format: 1, devices }, undefined, 2)}\n`;
       try {
         await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 });
-        await writeDurably(this.#path, text);
+        await writeFileDurably(this.#path, text);
       } catch (error) {
         throw new DockError('io', `${this.#path} cannot be written: ${(error as Error).message}`, {
           cause: error,

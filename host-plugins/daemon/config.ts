@@ -1,0 +1,91 @@
+import { hostname } from 'node:os';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { parseYaml } from '../../policies/positioned-yaml/parse-yaml.ts';
+import { DeviceClass } from '../../protocol/host-profile.ts';
+import { defaultPeerPort } from '../pairing/device-address.ts';
+import { DeviceName } from '../pairing/trust-store.ts';
+
+export const defaultConfigPath = '/etc/wireless-dock/wdockd.yaml';
+
+const Path = z.string().min(1);
+const InterfaceName = z.string().regex(/^[^\s/:]{1,15}$/, 'an interface name has 1 to 15 characters');
+
+/** `wdockd.yaml`; relative paths in it are relative to its folder. See docs/wdockd.md. */
+const ConfigDocument = z.strictObject({
+  device: z.strictObject({
+    /** What the user calls it; default: the host name up to its first dot. */
+    name: DeviceName.optional(),
+    class: DeviceClass,
+  }),
+  /** Survives a reboot: identity, trusted devices, workspaces, logs. */
+  stateFolder: Path.default('/var/lib/wireless-dock'),
+  /** Sockets and pid files. */
+  runtimeFolder: Path.default('/run/wireless-dock'),
+  /** For wdock; default: `wdockd.sock` in the runtime folder. */
+  controlSocket: Path.optional(),
+  /** Where other devices reach this one. `address`: default all; port 0 takes a free one. */
+  listen: z
+    .strictObject({
+      address: z.string().min(1).optional(),
+      port: z.int().min(0).max(65535).default(defaultPeerPort),
+    })
+    .prefault({}),
+  /** Folders with policy files, searched in this order, before the shipped ones. */
+  policies: z.array(Path).default(['/etc/wireless-dock/policies']),
+  /** A file with the profile of another computer that this one plays; then every output says `simulated`. */
+  profile: Path.optional(),
+  network: z
+    .strictObject({
+      /** Bridge for guests in bridged mode; default: the one that a wired interface is a port of. */
+      bridge: InterfaceName.optional(),
+      /** Interface towards the LAN in routed mode; default: the one of the default route. */
+      uplink: InterfaceName.optional(),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') })
+    .prefault({}),
+  migration: z
+    .strictObject({
+      /** Of a move, Mbit/s; default: no limit. */
+      maxBandwidthMbitPerS: z.number().min(1).max(1_000_000).optional(),
+      /** How long a VM may stand still at the switch, ms. */
+      downtimeLimitMs: z.int().min(1).max(10_000).default(300),
+      /** A move that takes longer is given up, and the VM runs on where it was, minutes. */
+      timeLimitMinutes: z
+        .number()
+        .min(0.1)
+        .max(24 * 60)
+        .default(60),
+    })
+    .prefault({}),
+});
+
+export interface DaemonConfig
+  extends Omit<z.output<typeof ConfigDocument>, 'device' | 'controlSocket' | 'policies' | 'profile'> {
+  /** The file it came from. */
+  readonly file: string;
+  readonly device: { readonly name: string; readonly class: DeviceClass };
+  readonly controlSocket: string;
+  readonly policies: readonly string[];
+  readonly profile: string | undefined;
+}
+
+/** Throws `config-invalid` with file, line and column of every mistake. */
+export function parseConfig(text: string, file: string, hostName = hostname()): DaemonConfig {
+  const { value } = parseYaml(text, file, ConfigDocument, 'the configuration');
+  const folder = dirname(resolve(file));
+  const absolute = (path: string) => resolve(folder, path);
+  const runtimeFolder = absolute(value.runtimeFolder);
+  return {
+    ...value,
+    file,
+    device: { name: value.device.name ?? hostName.split('.')[0] ?? hostName, class: value.device.class },
+    stateFolder: absolute(value.stateFolder),
+    runtimeFolder,
+    controlSocket: resolve(folder, value.controlSocket ?? `${runtimeFolder}/wdockd.sock`),
+    policies: value.policies.map(absolute),
+    profile: value.profile === undefined ? undefined : absolute(value.profile),
+  };
+}

@@ -1,0 +1,105 @@
+import type { z } from 'zod';
+import type { DeviceStatus } from '../../protocol/control-methods.ts';
+import { DockError } from '../../protocol/dock-error.ts';
+import type { peerMethods } from '../../protocol/peer-methods.ts';
+import { formatFingerprint } from '../pairing/fingerprint.ts';
+import type { Identity } from '../pairing/identity.ts';
+import type { TrustedDevice, TrustStore } from '../pairing/trust-store.ts';
+import type { DaemonConfig } from './config.ts';
+import type { ControlHandlers, Peers } from './handlers.ts';
+
+/** How long a device may take to say who it is, ms; one that is away answers nothing at all. */
+const describeLimitMs = 2_500;
+
+type Description = z.output<(typeof peerMethods)['describe']['result']>;
+
+/** This device and the trusted ones, as users see them. */
+export class DeviceDirectory {
+  readonly #config: DaemonConfig;
+  readonly #identity: Identity;
+  readonly #trust: TrustStore;
+  readonly #peers: Peers;
+  /** What each said of itself last; a class does not change while a device is away. */
+  readonly #described = new Map<string, Description>();
+
+  constructor(config: DaemonConfig, identity: Identity, trust: TrustStore, peers: Peers) {
+    this.#config = config;
+    this.#identity = identity;
+    this.#trust = trust;
+    this.#peers = peers;
+  }
+
+  self(): DeviceStatus {
+    const { device, profile } = this.#config;
+    return {
+      id: this.#identity.id,
+      name: device.name,
+      deviceClass: device.class,
+      fingerprint: formatFingerprint(this.#identity.id),
+      reachable: true,
+      simulated: profile !== undefined,
+      self: true,
+    };
+  }
+
+  /** This device first, then the others by name, each asked now whether it is there. */
+  async list(signal: AbortSignal): Promise<DeviceStatus[]> {
+    const others = [...this.#trust.list()].sort((a, b) => a.name.localeCompare(b.name));
+    return [this.self(), ...(await Promise.all(others.map((device) => this.statusOf(device, signal))))];
+  }
+
+  async statusOf(device: TrustedDevice, signal: AbortSignal): Promise<DeviceStatus> {
+    const reachable = await this.#ask(device, signal);
+    return this.#status(device, reachable);
+  }
+
+  /** As far as it is known without asking. */
+  known(device: TrustedDevice): DeviceStatus {
+    return this.#status(device, this.#peers.isConnected(device.id));
+  }
+
+  #status(device: TrustedDevice, reachable: boolean): DeviceStatus {
+    const profile = this.#described.get(device.id)?.profile;
+    return {
+      id: device.id,
+      name: device.name,
+      ...(profile === undefined ? {} : { deviceClass: profile.deviceClass, simulated: profile.simulated }),
+      fingerprint: formatFingerprint(device.id),
+      address: device.address,
+      reachable,
+      self: false,
+    };
+  }
+
+  async #ask(device: TrustedDevice, signal: AbortSignal): Promise<boolean> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(describeLimitMs)]);
+    try {
+      this.#described.set(device.id, await this.#peers.call(device.id, 'describe', {}, { signal: limit }));
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      const { kind } = DockError.from(error);
+      // it is there when it refuses; it is not when it is silent or somebody else
+      return kind !== 'peer-gone' && kind !== 'timeout' && kind !== 'untrusted';
+    }
+  }
+}
+
+export function deviceHandlers(
+  directory: DeviceDirectory,
+  identity: Identity,
+  trust: TrustStore,
+): ControlHandlers {
+  return {
+    'devices.list': async (_params, { signal }) => await directory.list(signal),
+    'devices.add': async (params, { signal }) => await directory.statusOf(await trust.add(params), signal),
+    'devices.forget': async ({ name }) => {
+      await trust.forget(name);
+      return {};
+    },
+    'devices.certificate': async () => ({
+      certificatePem: identity.certificatePem,
+      fingerprint: formatFingerprint(identity.id),
+    }),
+  };
+}

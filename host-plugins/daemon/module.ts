@@ -1,0 +1,92 @@
+import { ContainerModule } from 'inversify';
+import type { Logger } from 'pino';
+import { peerMethods } from '../../protocol/peer-methods.ts';
+import type { Identity } from '../pairing/identity.ts';
+import { PeerConnections } from '../pairing/peer-connections.ts';
+import { SecureServer } from '../pairing/secure-server.ts';
+import type { TrustStore } from '../pairing/trust-store.ts';
+import { Channels } from '../tunnel/channels.ts';
+import type { DaemonConfig } from './config.ts';
+import { ControlServer } from './control-server.ts';
+import { DeviceDirectory, deviceHandlers } from './device-directory.ts';
+import type { ControlHandlers, PeerHandlers, Peers } from './handlers.ts';
+import type { Service } from './lifecycle.ts';
+import { PeerServer } from './peer-server.ts';
+import { DaemonToken as T } from './tokens.ts';
+import { WatchHub } from './watch-hub.ts';
+
+/** wdockd's frame: identity, doors, devices. What stands behind the doors is bound by other modules. */
+export const daemonModule = new ContainerModule(({ bind }) => {
+  bind<SecureServer>(T.SecureServer)
+    .toResolvedValue(
+      (identity: Identity, trust: TrustStore, log: Logger) =>
+        new SecureServer(identity, trust, {
+          onRefused: (remoteAddress, why) => log.warn({ remoteAddress, why }, 'a connection was turned away'),
+        }),
+      [T.Identity, T.TrustStore, T.Log],
+    )
+    .inSingletonScope();
+  bind<Peers>(T.Peers)
+    .toResolvedValue(
+      (identity: Identity, trust: TrustStore, server: SecureServer) =>
+        new PeerConnections({ identity, trust, server, table: peerMethods }),
+      [T.Identity, T.TrustStore, T.SecureServer],
+    )
+    .inSingletonScope();
+  bind<Channels>(T.Channels)
+    .toResolvedValue(
+      (identity: Identity, trust: TrustStore, server: SecureServer) =>
+        new Channels({ identity, trust, server }),
+      [T.Identity, T.TrustStore, T.SecureServer],
+    )
+    .inSingletonScope();
+  bind<WatchHub>(T.WatchHub).toConstantValue(new WatchHub());
+  bind<DeviceDirectory>(T.Devices)
+    .toResolvedValue(
+      (config: DaemonConfig, identity: Identity, trust: TrustStore, peers: Peers) =>
+        new DeviceDirectory(config, identity, trust, peers),
+      [T.Config, T.Identity, T.TrustStore, T.Peers],
+    )
+    .inSingletonScope();
+  bind<ControlHandlers>(T.ControlHandlers)
+    .toResolvedValue(deviceHandlers, [T.Devices, T.Identity, T.TrustStore])
+    .inSingletonScope();
+  bind<ControlHandlers>(T.ControlHandlers)
+    .toResolvedValue(
+      (hub: WatchHub): ControlHandlers => ({
+        watch: async (_params, { signal, progress }) => {
+          await hub.watch(progress, signal);
+          return {};
+        },
+      }),
+      [T.WatchHub],
+    )
+    .inSingletonScope();
+  bind<Service>(T.Service)
+    .toResolvedValue(
+      (
+        config: DaemonConfig,
+        server: SecureServer,
+        peers: Peers,
+        channels: Channels,
+        handlers: PeerHandlers[] | undefined,
+        log: Logger,
+      ) => new PeerServer({ config, server, peers, channels, handlers: handlers ?? [], log }),
+      [
+        T.Config,
+        T.SecureServer,
+        T.Peers,
+        T.Channels,
+        { serviceIdentifier: T.PeerHandlers, isMultiple: true, optional: true },
+        T.Log,
+      ],
+    )
+    .inSingletonScope();
+  bind<Service>(T.Service)
+    .toResolvedValue(
+      (config: DaemonConfig, handlers: ControlHandlers[], log: Logger) =>
+        new ControlServer(config.controlSocket, handlers, log),
+      [T.Config, { serviceIdentifier: T.ControlHandlers, isMultiple: true }, T.Log],
+    )
+    .inSingletonScope();
+});

@@ -1,0 +1,95 @@
+import { parseArgs } from 'node:util';
+import type { ContainerModule } from 'inversify';
+import { DockError } from '../../protocol/dock-error.ts';
+import { defaultConfigPath } from './config.ts';
+import { loadConfig } from './load-config.ts';
+import { version } from './version.ts';
+import { startWdockd, type Wdockd } from './wdockd.ts';
+
+const usage = `wdockd ${version}: serves the workspaces of this device.
+
+usage: wdockd [--config FILE]
+
+  --config FILE   default ${defaultConfigPath}
+  --check-config  reads the configuration, says what is wrong with it, and exits
+  --version, --help
+
+SIGTERM and SIGINT end it in good order. Workspaces that run here go on running.
+Exit: 0 ended as asked, 1 could not start or failed, 2 wrong command line.
+`;
+
+/** The parts of wdockd that are not its frame. */
+const modules: readonly ContainerModule[] = [];
+
+/** wdockd from its arguments to its exit code. */
+export async function runWdockd(args: readonly string[]): Promise<number> {
+  let options: { config: string; checkConfig: boolean };
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        config: { type: 'string', default: defaultConfigPath },
+        'check-config': { type: 'boolean', default: false },
+        version: { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (values.help || values.version) {
+      process.stdout.write(values.help ? usage : `${version}\n`);
+      return 0;
+    }
+    options = { config: values.config, checkConfig: values['check-config'] };
+  } catch (error) {
+    process.stderr.write(`wdockd: ${(error as Error).message}; see wdockd --help\n`);
+    return 2;
+  }
+  try {
+    const config = await loadConfig(options.config);
+    if (options.checkConfig) return 0;
+    const ended = endSignal();
+    await using daemon = await startWdockd(config, { modules, logToStdout: true }, ended.signal);
+    watchForDefects(daemon, ended);
+    await ended.reason;
+    return ended.failed ? 1 : 0;
+  } catch (error) {
+    process.stderr.write(`wdockd: ${DockError.from(error).message}\n`);
+    return 1;
+  }
+}
+
+interface End {
+  readonly signal: AbortSignal;
+  readonly reason: Promise<void>;
+  failed: boolean;
+  now(why: string): void;
+}
+
+/** SIGTERM or SIGINT; a second one does not wait for good order. */
+function endSignal(): End {
+  const controller = new AbortController();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const now = (why: string) => {
+    if (controller.signal.aborted) process.exit(1);
+    controller.abort(new DockError('cancelled', why));
+    resolve();
+  };
+  process.on('SIGTERM', () => now('SIGTERM'));
+  process.on('SIGINT', () => now('SIGINT'));
+  return { signal: controller.signal, reason: promise, failed: false, now };
+}
+
+/**
+ * A rejection that nobody handles is a defect of ours, in one trip or one connection; the daemon and everything
+ * else it serves goes on. After an exception that nobody caught no state can be relied on: it ends, systemd starts
+ * it again, and it finds its QEMUs and journals.
+ */
+function watchForDefects(daemon: Wdockd, end: End): void {
+  process.on('unhandledRejection', (reason) => {
+    daemon.log.error({ err: DockError.from(reason) }, 'a defect: a rejection that nobody handled');
+  });
+  process.on('uncaughtException', (error) => {
+    daemon.log.fatal({ err: error }, 'a defect: an exception that nobody caught; wdockd ends');
+    end.failed = true;
+    end.now('a defect');
+  });
+}

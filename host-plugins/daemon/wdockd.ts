@@ -1,0 +1,63 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Container, ContainerModule } from 'inversify';
+import pino, { type Logger } from 'pino';
+import { loadIdentity } from '../pairing/identity.ts';
+import { TrustStore } from '../pairing/trust-store.ts';
+import type { DaemonConfig } from './config.ts';
+import { createContainer } from './container.ts';
+import { InstanceLock } from './instance-lock.ts';
+import { Lifecycle, type Service } from './lifecycle.ts';
+import { createLog, openLogFile } from './log-file.ts';
+import { DaemonToken } from './tokens.ts';
+import { version } from './version.ts';
+
+export const logFileOf = (stateFolder: string): string => join(stateFolder, 'log', 'wdockd.log');
+
+/** A wdockd that runs; disposing stops it and leaves every VM alone. */
+export interface Wdockd extends AsyncDisposable {
+  readonly container: Container;
+  readonly log: Logger;
+}
+
+export interface WdockdOptions {
+  /** What stands behind the doors: plugins, workspaces, pipeline. */
+  readonly modules: readonly ContainerModule[];
+  /** Log to standard output, too. */
+  readonly logToStdout: boolean;
+}
+
+/** On return it serves wdock and other devices. Throws with everything undone that it began. */
+export async function startWdockd(
+  config: DaemonConfig,
+  options: WdockdOptions,
+  signal: AbortSignal,
+): Promise<Wdockd> {
+  await using undo = new AsyncDisposableStack();
+  await mkdir(config.stateFolder, { recursive: true, mode: 0o750 });
+  await mkdir(config.runtimeFolder, { recursive: true, mode: 0o750 });
+  undo.use(InstanceLock.acquire(join(config.stateFolder, 'wdockd.lock'), `the folder ${config.stateFolder}`));
+  const file = openLogFile(logFileOf(config.stateFolder));
+  undo.defer(() => file.close());
+  const stdout = options.logToStdout ? [pino.destination({ dest: 1, sync: true })] : [];
+  const log = createLog(config.log.level, [file, ...stdout], config.device.name);
+  const identity = await loadIdentity(config.stateFolder, config.device.name);
+  const trust = await TrustStore.load(join(config.stateFolder, 'devices.json'), identity.id);
+  const container = createContainer({ config, log, identity, trust }, options.modules);
+  const lifecycle = new Lifecycle(container.getAll<Service>(DaemonToken.Service), (service, error) =>
+    log.error({ err: error, service }, 'a service did not stop in good order'),
+  );
+  log.info(
+    { version, pid: process.pid, id: identity.id, simulated: config.profile !== undefined },
+    'starting',
+  );
+  await lifecycle.start(signal);
+  undo.defer(async () => {
+    log.info('stopping; workspaces that run here go on running');
+    await lifecycle.stop();
+    log.info('stopped');
+  });
+  log.info({ socket: config.controlSocket }, 'ready');
+  const running = undo.move();
+  return { container, log, [Symbol.asyncDispose]: async () => await running.disposeAsync() };
+}
