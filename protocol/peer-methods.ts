@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Allocation } from './allocation.ts';
 import { Decision } from './control-methods.ts';
+import { GuestState } from './guest-state.ts';
 import { HostProfile } from './host-profile.ts';
 import { GuestSummary, Shortfall, TripOutcome } from './outcome.ts';
 import { ProgressEvent } from './progress-event.ts';
@@ -14,8 +15,6 @@ export const MoveRules = z.strictObject({
   maxDelayMs: z.int().min(0).max(60_000),
   /** What must stay available in the guest after it was shrunk, MiB. */
   headroomMiB: z.int().min(0),
-  /** PSI "some avg10" above which the guest is not shrunk any further, per cent. */
-  maxPressure: z.number().min(0).max(100),
 });
 export type MoveRules = z.infer<typeof MoveRules>;
 
@@ -69,8 +68,8 @@ export const peerMethods = {
       guestAddresses: z.array(z.string()),
       /** Hardware addresses of LAN hosts that the guest was talking to, for a bridged target to teach it. */
       neighbours: z.array(z.strictObject({ address: z.string(), macAddress: z.string() })),
-      /** The guest as the source read it last; `before` of the outcome. */
-      before: GuestSummary.optional(),
+      /** The guest as the source read it last. */
+      guest: GuestState.optional(),
     }),
     result: Nothing,
   },

@@ -24,6 +24,8 @@ export interface PlanContext {
   /** What the guest shall have there. */
   readonly to: Allocation;
   readonly target: HostProfile;
+  /** What has to stay available in the guest after it was made smaller, MiB; the policy's word. */
+  readonly headroomMiB?: number;
 }
 
 /** Puts back what a step changed. Never throws for what is gone already. */

@@ -63,7 +63,7 @@ export async function openDiskAway(
     { onError },
   );
   return {
-    end: () => listener[Symbol.asyncDispose](),
-    [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
+    end: async () => listener[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => listener[Symbol.asyncDispose](),
   };
 }

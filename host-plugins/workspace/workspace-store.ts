@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DockError } from '../../protocol/dock-error.ts';
 import { WorkspaceRecord } from '../../protocol/workspace.ts';
-import { writeDurably } from '../system/files/write-durably.ts';
+import { writeFileDurably } from '../system/process/write-file-durably.ts';
 import { type WorkspacePaths, workspacePaths } from './paths.ts';
 
 /** The records of the workspaces that this device knows, one JSON file each, written atomically and durably. */
@@ -62,7 +62,7 @@ export class WorkspaceStore {
     try {
       await mkdir(state, { recursive: true, mode: 0o700 });
       await mkdir(run.folder, { recursive: true, mode: 0o700 });
-      await writeDurably(path, `${JSON.stringify(record, undefined, 2)}\n`);
+      await writeFileDurably(path, `${JSON.stringify(record, undefined, 2)}\n`);
     } catch (error) {
       throw new DockError('io', `${path} cannot be written: ${(error as Error).message}`, { cause: error });
     }

@@ -1,0 +1,133 @@
+import type { HostDescription } from '../../protocol/agent-channel.ts';
+import type { Allocation } from '../../protocol/allocation.ts';
+import type { GuestState } from '../../protocol/guest-state.ts';
+import type { HostProfile } from '../../protocol/host-profile.ts';
+import type { GuestSummary, Shortfall, StageTime } from '../../protocol/outcome.ts';
+import type { PlanStep } from '../../protocol/plan.ts';
+import type { MachineContract } from '../../protocol/workspace.ts';
+import type { ResourcePlugin } from '../contract/resource-plugin.ts';
+import type { VirtualMachine } from '../contract/virtual-machine.ts';
+import { readFilling } from '../qemu/read-filling.ts';
+import { adaptServices, announceHost, correctClock } from './adapt-services.ts';
+import { discoverGuest } from './discover-guest.ts';
+import { planTrip } from './plan-trip.ts';
+import { runAdaptingSteps } from './run-steps.ts';
+import { type Clock, type Emit, StageClock } from './stage-clock.ts';
+import { summarizeGuest } from './summarize-guest.ts';
+
+/** A guest that has just arrived answers within a second; one that boots, later: then it is adapted when it greets. */
+const agentLimitMs = 20_000;
+/** Reading the whole guest, on the slowest device, ms. */
+export const observeLimitMs = 20_000;
+
+/** A machine that can say whether an agent is in its guest. */
+export interface AdaptableMachine extends VirtualMachine {
+  awaitAgent(limitMs: number, signal: AbortSignal): Promise<{ why: string | undefined }>;
+}
+
+export interface AdaptOptions {
+  readonly machine: AdaptableMachine;
+  readonly plugins: readonly ResourcePlugin[];
+  readonly contract: MachineContract;
+  readonly to: Allocation;
+  readonly profile: HostProfile;
+  readonly host: HostDescription;
+  readonly epoch: number;
+  /** The guest as it was last read, where it was. */
+  readonly guest: GuestState | undefined;
+  readonly emit: Emit;
+  readonly clock: Clock;
+}
+
+export interface AdaptResult {
+  readonly adaptMs: number;
+  readonly after: GuestSummary | null;
+  readonly state: GuestState | undefined;
+  readonly shortfalls: Shortfall[];
+  readonly stages: StageTime[];
+}
+
+/**
+ * What the guest must find in place when it runs here: the display's size, the way to the network. Run while the VM
+ * is paused; every problem is a shortfall.
+ */
+export async function readyForRunning(options: AdaptOptions, signal: AbortSignal): Promise<Shortfall[]> {
+  return await runAdaptingSteps(
+    contextOf(options, () => {}),
+    await stepsFor(options, signal),
+    'before-run',
+    signal,
+  );
+}
+
+/**
+ * Makes the guest fit this host, and reads it again: stages *adapt* and *verify*. Called when the VM runs here, after
+ * a move, a start or a restart of the daemon; everything in it is idempotent. Never throws but for an abort: what
+ * could not be done is a shortfall, for a guest that is short of something is better than none.
+ */
+export async function adaptHere(options: AdaptOptions, signal: AbortSignal): Promise<AdaptResult> {
+  const { machine, to, clock } = options;
+  const stages = new StageClock(options.emit, clock);
+  const begin = clock.monotonic();
+  const shortfalls: Shortfall[] = [];
+
+  await stages.run('adapt', async (say) => {
+    const context = contextOf(options, say);
+    const steps = await stepsFor(options, signal);
+    // Announcements do not wait for the guest: each millisecond here is one of silence on the LAN.
+    const announced = runAdaptingSteps(context, steps, 'on-run', signal);
+    const agent = await machine.awaitAgent(agentLimitMs, signal);
+    if (agent.why !== undefined) {
+      shortfalls.push({
+        resource: 'agent',
+        requested: 'an agent in the guest',
+        actual: 'none',
+        reason: agent.why,
+      });
+    } else {
+      shortfalls.push(...(await correctClock(machine, () => clock.wall(), signal)));
+    }
+    const [adapted, services] = await Promise.all([
+      runAdaptingSteps(context, steps, 'after-move', signal),
+      agent.why === undefined ? adaptServices(machine, to, signal) : [],
+    ]);
+    shortfalls.push(...(await announced), ...adapted, ...services);
+    if (agent.why === undefined) {
+      shortfalls.push(...(await announceHost(machine, options.host, options.epoch, signal)));
+    }
+  });
+
+  const state = await stages.run('verify', async () => {
+    const seen = await discoverGuest(
+      machine.agent,
+      AbortSignal.any([signal, AbortSignal.timeout(observeLimitMs)]),
+    );
+    signal.throwIfAborted();
+    const { guest } = seen;
+    if (guest === undefined) return undefined;
+    const found = options.plugins.flatMap((plugin) => plugin.verify(to, guest));
+    // A step that fell short has said why, which what was read afterwards cannot.
+    shortfalls.push(...found.filter((each) => !shortfalls.some((said) => said.resource === each.resource)));
+    return guest;
+  });
+
+  return {
+    adaptMs: Math.round(clock.monotonic() - begin),
+    after: state === undefined ? null : summarizeGuest(state),
+    state,
+    shortfalls,
+    stages: stages.times,
+  };
+}
+
+function contextOf({ plugins, machine }: AdaptOptions, say: (text: string, fraction?: number) => void) {
+  return { plugins, machine, say };
+}
+
+/** Planned from what QEMU says is plugged, not from what was asked for. */
+async function stepsFor(options: AdaptOptions, signal: AbortSignal): Promise<PlanStep[]> {
+  const { contract, machine, guest, to, profile, plugins } = options;
+  const filling = await readFilling(machine.qmp, signal);
+  const growing = { contract, filling, guest, from: undefined, to, target: profile };
+  return planTrip(plugins, growing).filter((step) => step.when !== 'before-move');
+}
