@@ -23,7 +23,7 @@ export async function discoverStorage(signal: AbortSignal): Promise<PluginAbilit
   await attempt(
     ['qemu-img', '--help'],
     (output) => {
-      const formats = new Set(/^Supported formats:(.*)$/m.exec(output)?.[1]?.trim().split(/\s+/));
+      const formats = new Set(/^Supported formats:((?:\s+[\w.-]+)+?)\s*^\s*$/m.exec(output)?.[1]?.trim().split(/\s+/));
       for (const format of ['qcow2', 'raw']) {
         if (formats.has(format)) can.push(`keep a home disk as ${format}`);
         else cannot.push(`keep a home disk as ${format}: this QEMU was built without it`);

@@ -7,6 +7,9 @@ export interface NetworkInterface {
   readonly name: string;
   readonly mac: string | undefined;
   readonly up: boolean;
+  /** Something answers at the other end. */
+  readonly carrier: boolean;
+  readonly loopback: boolean;
   /** The bridge that it is a port of. */
   readonly master: string | undefined;
   /** `bridge`, `veth`, `tun`, `wireguard`, …; absent for hardware. */
@@ -73,6 +76,8 @@ export function parseInterfaces(json: string): NetworkInterface[] {
       name: entry.ifname,
       mac: entry.address,
       up: entry.flags.includes('UP'),
+      carrier: entry.flags.includes('UP') && !entry.flags.includes('NO-CARRIER'),
+      loopback: entry.flags.includes('LOOPBACK'),
       master: entry.master,
       kind,
       isTap: kind === 'tun' && data?.type === 'tap' && data.persist === true,

@@ -1,0 +1,91 @@
+import { readFile, statfs } from 'node:fs/promises';
+import type { DeviceClass, HostProfile } from '../../../protocol/host-profile.ts';
+import { readInterfaces } from '../network/read-interfaces.ts';
+import { joinLinks, type LinkWishes, mergeLinks } from './join-links.ts';
+import { loadProfile } from './load-profile.ts';
+import { parseInputDevices } from './parse-input-devices.ts';
+import { readDisplays } from './read-displays.ts';
+import { readPower } from './read-power.ts';
+import { readWireless } from './read-wireless.ts';
+import { readSystemFacts, type SystemFacts } from './system-facts.ts';
+
+export interface HostInventorySettings extends LinkWishes {
+  readonly deviceClass: DeviceClass;
+  /** A file with the profile of a computer that this one pretends to be. */
+  readonly profileFile?: string | undefined;
+  /** Where disks of workspaces are kept; its free space is what the profile says. */
+  readonly diskFolder: string;
+}
+
+const bytesPerMiB = 1024 * 1024;
+
+/**
+ * What this host can offer now. What cannot change is read once; displays, links, power and free disk are read
+ * each time, from sysfs and `ip`, in some milliseconds.
+ */
+export class HostInventory {
+  readonly #settings: HostInventorySettings;
+  #facts: Promise<SystemFacts> | undefined;
+
+  constructor(settings: HostInventorySettings) {
+    this.#settings = settings;
+  }
+
+  /** Throws `config-invalid` with line and column for a mistake in the profile file, `missing-dependency` without `ip`. */
+  async discoverHost(signal: AbortSignal): Promise<HostProfile> {
+    const { profileFile } = this.#settings;
+    if (profileFile !== undefined) {
+      const profile = await loadProfile(profileFile, signal);
+      return { ...profile, links: mergeLinks(profile.links, await readInterfaces(signal)) };
+    }
+    const [facts, displays, links, power, input, freeMiB] = await Promise.all([
+      this.#readFacts(signal),
+      readDisplays(signal),
+      this.#readLinks(signal),
+      readPower(signal),
+      readInput(signal),
+      this.#readFreeDisk(),
+    ]);
+    return {
+      deviceClass: this.#settings.deviceClass,
+      simulated: false,
+      cpus: facts.cpus,
+      memory: { totalMiB: facts.totalMiB },
+      displays,
+      links,
+      power,
+      input,
+      disk: { freeMiB },
+    };
+  }
+
+  async #readFacts(signal: AbortSignal): Promise<SystemFacts> {
+    this.#facts ??= readSystemFacts(signal);
+    try {
+      return await this.#facts;
+    } catch (error) {
+      this.#facts = undefined;
+      throw error;
+    }
+  }
+
+  async #readLinks(signal: AbortSignal) {
+    const interfaces = await readInterfaces(signal);
+    return joinLinks(interfaces, await readWireless(interfaces), this.#settings);
+  }
+
+  async #readFreeDisk(): Promise<number> {
+    const { bavail, bsize } = await statfs(this.#settings.diskFolder);
+    return Math.floor((bavail * bsize) / bytesPerMiB);
+  }
+}
+
+async function readInput(signal: AbortSignal): Promise<HostProfile['input']> {
+  try {
+    return parseInputDevices(await readFile('/proc/bus/input/devices', { encoding: 'utf8', signal }));
+  } catch {
+    signal.throwIfAborted();
+    // A kernel without input devices, as in a container.
+    return { touch: false, keyboard: false, pointer: false };
+  }
+}
