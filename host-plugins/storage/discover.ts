@@ -23,7 +23,7 @@ export async function discoverStorage(signal: AbortSignal): Promise<PluginAbilit
   await attempt(
     ['qemu-img', '--help'],
     (output) => {
-      const formats = new Set(/^Supported formats:((?:\s+[\w.-]+)+?)\s*^\s*$/m.exec(output)?.[1]?.trim().split(/\s+/));
+      const formats = parseImageFormats(output);
       for (const format of ['qcow2', 'raw']) {
         if (formats.has(format)) can.push(`keep a home disk as ${format}`);
         else cannot.push(`keep a home disk as ${format}: this QEMU was built without it`);
@@ -34,4 +34,10 @@ export async function discoverStorage(signal: AbortSignal): Promise<PluginAbilit
     'create and check disk images',
   );
   return { can, cannot };
+}
+
+/** The names after `Supported formats:` (older) or `Supported image formats:`, up to the next paragraph. */
+export function parseImageFormats(help: string): Set<string> {
+  const list = /^Supported (?:image )?formats:\s*([\s\S]*?)(?:\n\s*\n|$(?![\s\S]))/m.exec(help)?.[1] ?? '';
+  return new Set(list.split(/\s+/).filter((name) => name !== ''));
 }
