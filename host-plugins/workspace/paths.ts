@@ -11,6 +11,8 @@ export interface WorkspacePaths {
   readonly journal: string;
   /** Policy overrides that came with a visiting workspace. */
   readonly policy: string;
+  /** What the disk looked like when no copy ran (disk-mark.ts). */
+  readonly diskMark: string;
   readonly run: RuntimeFiles;
 }
 
@@ -25,6 +27,7 @@ export function workspacePaths(
     record: join(state, 'record.json'),
     journal: join(state, 'journal'),
     policy: join(state, 'policy.yaml'),
+    diskMark: join(state, 'disk-mark.json'),
     run: runtimeFiles(join(runtimeFolder, workspace)),
   };
 }

@@ -1,0 +1,161 @@
+import type { Logger } from 'pino';
+import { DockError } from '../../protocol/dock-error.ts';
+import type { MachineFilling, WorkspaceRecord } from '../../protocol/workspace.ts';
+import type { VmState } from '../hand-over/state.ts';
+import type { Accelerator } from '../qemu/choose-accelerator.ts';
+import { loadState, startIncoming, untilArrived } from '../qemu/incoming-migration.ts';
+import { adoptQemu, startQemu } from '../qemu/qemu-process.ts';
+import type { QmpProcess } from '../qemu/qmp-process.ts';
+import { queryStatus } from '../qemu/qmp-schema.ts';
+import type { HostNetwork } from '../system/network/host-network.ts';
+import { vmStateOf } from './machine-state.ts';
+import { tapName, type WorkspacePaths } from './paths.ts';
+import { type HostNow, RunningMachine } from './running-machine.ts';
+import { leaveSeat, takeSeat } from './seat.ts';
+
+/** A status query, ms; QEMU answers at once unless it is wedged. */
+const statusLimitMs = 10_000;
+/** Ending QEMU, its bus and its tap, ms. */
+const endLimitMs = 30_000;
+
+export interface MachineKeeperOptions {
+  readonly record: () => WorkspaceRecord;
+  readonly paths: WorkspacePaths;
+  readonly network: HostNetwork;
+  readonly accelerator: Accelerator;
+  readonly hostNow: HostNow;
+  readonly log: Logger;
+  /** QEMU ended without having been asked to; `lastWords`: the end of its log. */
+  readonly onDeath: (lastWords: string) => void;
+}
+
+/** The one QEMU of a workspace on this host: started, adopted, watched and ended here, and nowhere else. */
+export class MachineKeeper implements AsyncDisposable {
+  readonly #options: MachineKeeperOptions;
+  #machine: RunningMachine | undefined;
+  #watch: AbortController | undefined;
+
+  constructor(options: MachineKeeperOptions) {
+    this.#options = options;
+  }
+
+  get machine(): RunningMachine | undefined {
+    return this.#machine;
+  }
+
+  /** The machine, or `conflict` when there is none. */
+  require(): RunningMachine {
+    if (this.#machine !== undefined) return this.#machine;
+    throw new DockError(
+      'conflict',
+      `the workspace "${this.#options.record().name}" does not run on this device`,
+    );
+  }
+
+  /** Finds the QEMU that an earlier life of wdockd left. */
+  async adopt(signal: AbortSignal): Promise<RunningMachine | undefined> {
+    const qemu = await adoptQemu(this.#options.paths.run, signal);
+    return qemu === undefined ? undefined : this.#keep(qemu);
+  }
+
+  /**
+   * Starts QEMU, paused. `boot`: ready to boot; `incoming`: waiting on the memory socket; a file: with the state from
+   * there loaded. When it throws, no QEMU runs.
+   */
+  async start(
+    filling: MachineFilling,
+    from: { boot: true } | { incoming: true } | { state: string },
+    signal: AbortSignal,
+  ): Promise<RunningMachine> {
+    const { paths, network, accelerator } = this.#options;
+    const record = this.#options.record();
+    await takeSeat(record, paths, network, signal);
+    const qemu = await startQemu(
+      record.contract,
+      filling,
+      {
+        name: record.name,
+        accelerator,
+        files: paths.run,
+        tap: tapName(record.name),
+        vhost: false,
+        incoming: 'boot' in from ? 'none' : 'defer',
+        paused: true,
+        extraPorts: [],
+      },
+      signal,
+    );
+    const machine = this.#keep(qemu);
+    try {
+      if ('incoming' in from) await startIncoming(qemu.qmp, paths.run.incomingSocket, signal);
+      if ('state' in from) await loadState(qemu, from.state, signal);
+      return machine;
+    } catch (error) {
+      await this.end();
+      throw error;
+    }
+  }
+
+  /** Waits until an incoming VM is whole; throws QEMU's reason when the stream broke or was refused. */
+  async untilArrived(signal: AbortSignal): Promise<void> {
+    await untilArrived(this.require().qemu, signal);
+  }
+
+  async state(): Promise<VmState> {
+    const machine = this.#machine;
+    if (machine === undefined) return 'gone';
+    try {
+      const signal = AbortSignal.timeout(statusLimitMs);
+      await machine.qemu.reconnect(signal);
+      return vmStateOf((await queryStatus(machine.qemu.qmp, signal)).status);
+    } catch (error) {
+      if (!(await machine.qemu.process.isAlive())) return 'gone';
+      throw error;
+    }
+  }
+
+  /** Ends QEMU if there is one, and gives back what it needed of this host. Good when there is nothing. */
+  async end(): Promise<void> {
+    const signal = AbortSignal.timeout(endLimitMs);
+    this.#watch?.abort();
+    const machine = this.#machine;
+    this.#machine = undefined;
+    await machine?.end(signal);
+    await this.leave();
+  }
+
+  /** Removes tap and bus of a machine that has ended. */
+  async leave(): Promise<void> {
+    const { paths, network } = this.#options;
+    await leaveSeat(this.#options.record(), paths, network, AbortSignal.timeout(endLimitMs));
+  }
+
+  /** Lets go of QEMU and leaves it running. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watch?.abort();
+    const machine = this.#machine;
+    this.#machine = undefined;
+    await machine?.[Symbol.asyncDispose]();
+  }
+
+  #keep(qemu: QmpProcess): RunningMachine {
+    const { record, paths, hostNow, log, onDeath } = this.#options;
+    const machine = new RunningMachine(record(), paths, qemu, hostNow);
+    const watch = new AbortController();
+    this.#machine = machine;
+    this.#watch = watch;
+    qemu
+      .exited(watch.signal)
+      .then(async ({ lastWords }) => {
+        if (watch.signal.aborted || this.#machine !== machine) return;
+        this.#machine = undefined;
+        log.error({ workspace: machine.name, pid: qemu.pid, lastWords }, 'QEMU has ended');
+        await machine[Symbol.asyncDispose]();
+        onDeath(lastWords);
+      })
+      .catch((error: unknown) => {
+        if (!watch.signal.aborted) log.error({ err: error, workspace: machine.name }, 'watching QEMU failed');
+      });
+    return machine;
+  }
+}
