@@ -49,14 +49,13 @@ export async function provideBaseTree(
         readProxyOptions(buildSignal),
       ]);
       const onLine = (line: string) => {
-        // Of mmdebstrap's lines, those that begin with `I: ` name a step.
-        if (line.startsWith('I: ')) progress(line.slice('I: '.length));
+        const step = /^I: ((downloading|extracting|installing|creating).*)\.\.\.$/.exec(line)?.[1];
+        if (step !== undefined) progress(step);
       };
-      await runCommand(
-        baseTreeArguments(join(folder, 'base.tar'), archive, proxyOptions),
-        { onLine },
-        buildSignal,
-      );
+      // Where it is removed with the unfinished build if we are killed. Other users' ids may not look in there.
+      const environment: Record<string, string> = process.geteuid?.() === 0 ? { TMPDIR: folder } : {};
+      const argv = baseTreeArguments(join(folder, 'base.tar'), archive, proxyOptions);
+      await runCommand(argv, { onLine, environment }, buildSignal);
     },
   };
   return join(await cachedBuild(build, cache, progress, signal), 'base.tar');

@@ -64,7 +64,9 @@ function dhcpServerArguments(device: string, workspaceMac: string, leaseFile: st
     '--keep-in-foreground',
     '--conf-file=/dev/null',
     '--log-facility=-',
-    '--user=root', // another user would need a second id in an unprivileged user namespace
+    // Nobody else to become: an unprivileged user namespace has one user and one group.
+    '--user=root',
+    '--group=',
     '--pid-file=',
     '--port=0', // no DNS
     `--interface=${device}`,

@@ -1,0 +1,78 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readAccelerator } from '../../../host-plugins/qemu/accelerator.ts';
+import type { MachineContract } from '../../../protocol/workspace.ts';
+import { cacheKey } from '../cache/cache-key.ts';
+import { cachedBuild, type Progress } from '../cache/cached-build.ts';
+import type { GuestImage } from '../image/disk-image.ts';
+import { LabNetwork } from '../network/lab-network.ts';
+import { runCommand } from '../run-command.ts';
+import { labContract } from './lab-contract.ts';
+import { describeShape } from './lab-machine.ts';
+
+/** A booted guest, to start runs from. Both files are only read: a run has an overlay on the disk. */
+export interface SettledState {
+  /** What the machine is; only one of exactly this shape can load the state. */
+  contract: MachineContract;
+  /** What QEMU wrote; for `migrate-incoming` with `file:`. */
+  stateFile: string;
+  disk: string;
+}
+
+/** A boot under TCG takes about a minute; one that takes this long never ends. */
+const bootLimitMs = 8 * 60_000;
+
+/**
+ * Boots the guest once, on the lab's LAN, where it gets the address it keeps, and saves it when nothing is left to
+ * do: desktop shown, network up, load running.
+ */
+export async function provideSettledState(
+  cache: string,
+  image: GuestImage,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<SettledState> {
+  const contract = labContract(image);
+  const { accelerator } = await readAccelerator();
+  const version = await runCommand(['qemu-system-x86_64', '--version'], {}, signal);
+  const build = {
+    title: 'the settled guest (boots it once; one to two minutes without KVM)',
+    kind: 'state',
+    key: cacheKey({ image: image.key, shape: describeShape(contract, accelerator), version }, []),
+    neededMiB: 1500,
+    build: async (folder: string, buildSignal: AbortSignal) => {
+      await bootAndSave(
+        image,
+        contract,
+        folder,
+        progress,
+        AbortSignal.any([buildSignal, AbortSignal.timeout(bootLimitMs)]),
+      );
+      await writeFile(join(folder, 'contract.json'), JSON.stringify(contract, undefined, 2));
+    },
+  };
+  const folder = await cachedBuild(build, cache, progress, signal);
+  return { contract, stateFile: join(folder, 'state'), disk: join(folder, 'disk.qcow2') };
+}
+
+async function bootAndSave(
+  image: GuestImage,
+  contract: MachineContract,
+  folder: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  await using network = await LabNetwork.create({ workspaceMac: contract.macAddress }, signal);
+  const tap = 'lab0';
+  const commands = [`tuntap add ${tap} mode tap vnet_hdr`, `link set ${tap} master br0 up`];
+  await network.pc.run(['ip', '-batch', '-'], signal, commands.join('\n'));
+  const runtime = await mkdtemp(join(tmpdir(), 'wdock-settle-'));
+  try {
+    const main = join(import.meta.dirname, 'settle-main.ts');
+    const argv = [process.execPath, main, JSON.stringify(contract), image.disk, runtime, folder, tap];
+    await runCommand(network.pc.enter(argv), { onLine: progress }, signal);
+  } finally {
+    await rm(runtime, { recursive: true, force: true });
+  }
+}
