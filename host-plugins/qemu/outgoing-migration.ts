@@ -1,0 +1,188 @@
+import type { DockError } from '../../protocol/dock-error.ts';
+import { type MigrationLimits, setMigration, socketChannel } from './migration-settings.ts';
+import { migrationFailure, untilMigration, untilSettled } from './migration-wait.ts';
+import type { QmpClient } from './qmp-client.ts';
+import { type MigrationInfo, queryMigration } from './qmp-schema.ts';
+
+export interface MigrationProgress {
+  readonly transferredBytes: number;
+  readonly remainingBytes: number;
+  readonly totalBytes: number;
+  /** Memory that the guest writes, bytes a second; 0 in the first pass. */
+  readonly dirtyBytesPerS: number;
+  /** How many passes over the memory have begun. */
+  readonly pass: number;
+}
+
+export interface MigrationStatistics {
+  readonly totalMs: number;
+  /** QEMU's own: from the stop of the source until its state is sent. */
+  readonly downtimeMs: number;
+  readonly setupMs: number;
+  readonly transferredBytes: number;
+  readonly passes: number;
+}
+
+export type MigrationEvent =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'progress'; readonly progress: MigrationProgress }
+  /** The source has stopped; all but the last state is there. Nothing is given up yet. */
+  | { readonly kind: 'pre-switchover'; readonly progress: MigrationProgress | undefined }
+  | { readonly kind: 'completed'; readonly statistics: MigrationStatistics }
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly error: DockError };
+
+/** Cancelling is local work; only a wedged QEMU takes longer, ms. */
+const cancelMs = 15_000;
+/** After this long a cancel that waits for a hung socket is helped by `yank`, ms. */
+const yankAfterMs = 3_000;
+
+/**
+ * The sending half of a move. Until `finish` is called nothing is given up: a failure, a cut or `cancel` leaves the VM
+ * running (or paused, if it was) on this host. Can be adopted in any state by a restarted daemon.
+ */
+export class OutgoingMigration {
+  readonly #qmp: QmpClient;
+  readonly #emit: (event: MigrationEvent) => void;
+
+  private constructor(qmp: QmpClient, emit: (event: MigrationEvent) => void) {
+    this.#qmp = qmp;
+    this.#emit = emit;
+  }
+
+  /** Starts sending to the unix socket, which somebody listens on. `qemu-refused` when something blocks the move. */
+  static async start(
+    qmp: QmpClient,
+    options: {
+      readonly socket: string;
+      readonly limits?: MigrationLimits;
+      readonly onEvent?: (event: MigrationEvent) => void;
+    },
+    signal: AbortSignal,
+  ): Promise<OutgoingMigration> {
+    await setMigration(qmp, 'move', options.limits ?? {}, signal);
+    await qmp.execute('migrate', socketChannel(options.socket), signal);
+    const migration = new OutgoingMigration(qmp, options.onEvent ?? (() => {}));
+    migration.#emit({ kind: 'started' });
+    return migration;
+  }
+
+  /** Takes a migration over that an earlier life of the daemon started; undefined when there was none. */
+  static async adopt(
+    qmp: QmpClient,
+    onEvent: (event: MigrationEvent) => void,
+    signal: AbortSignal,
+  ): Promise<OutgoingMigration | undefined> {
+    const { status } = await queryMigration(qmp, signal);
+    return status === 'none' ? undefined : new OutgoingMigration(qmp, onEvent);
+  }
+
+  /**
+   * Resolves when the memory is there, and the source stopped. When it fails the VM runs here as before, and this rejects with the
+   * reason; on abort the migration is cancelled, and this rejects when the VM runs here as before.
+   */
+  async untilPreSwitchover(signal: AbortSignal): Promise<void> {
+    let info: MigrationInfo;
+    try {
+      info = await untilMigration(
+        this.#qmp,
+        ['pre-switchover', 'device', 'completed'],
+        this.#progress,
+        signal,
+      );
+    } catch (error) {
+      if (signal.aborted) await this.cancel(AbortSignal.timeout(cancelMs));
+      throw error;
+    }
+    await this.#failUnless(info, ['pre-switchover', 'device', 'completed'], signal);
+    this.#emit({ kind: 'pre-switchover', progress: progressOf(info) });
+  }
+
+  /**
+   * Sends the last state. When it resolves the source is stopped (`postmigrate`), and the target has loaded all, paused: only the
+   * hand-over may now run either. When it rejects with `qemu-refused` the VM runs here again; an abort stops only the waiting.
+   */
+  async finish(signal: AbortSignal): Promise<MigrationStatistics> {
+    const { status } = await queryMigration(this.#qmp, signal);
+    if (status === 'pre-switchover') {
+      await this.#qmp.execute('migrate-continue', { state: 'pre-switchover' }, signal);
+    }
+    const info = await untilMigration(this.#qmp, ['completed'], this.#progress, signal);
+    await this.#failUnless(info, ['completed'], signal);
+    const statistics = statisticsOf(info);
+    this.#emit({ kind: 'completed', statistics });
+    return statistics;
+  }
+
+  /**
+   * Cancels; resolves when it has ended and the VM is as it was before. `completed` when it was too late: the target has
+   * everything, and the hand-over has to decide. A hung socket is cut.
+   */
+  async cancel(signal: AbortSignal): Promise<'cancelled' | 'failed' | 'completed'> {
+    const { status } = await queryMigration(this.#qmp, signal);
+    if (status === 'none') return 'cancelled';
+    if (status !== 'completed') await this.#qmp.execute('migrate_cancel', {}, signal);
+    const info = await this.#untilEnded(signal);
+    if (info.status === 'completed') return 'completed';
+    await untilSettled(this.#qmp, signal);
+    if (info.status === 'cancelled') this.#emit({ kind: 'cancelled' });
+    return info.status === 'failed' ? 'failed' : 'cancelled';
+  }
+
+  async #untilEnded(signal: AbortSignal): Promise<MigrationInfo> {
+    const soon = AbortSignal.any([signal, AbortSignal.timeout(yankAfterMs)]);
+    try {
+      return await untilMigration(this.#qmp, ['completed'], () => {}, soon);
+    } catch (error) {
+      if (signal.aborted || !soon.aborted) throw error;
+      await cutMigration(this.#qmp, signal);
+      return await untilMigration(this.#qmp, ['completed'], () => {}, signal);
+    }
+  }
+
+  async #failUnless(
+    info: MigrationInfo,
+    wanted: readonly MigrationInfo['status'][],
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (wanted.includes(info.status)) return;
+    await untilSettled(this.#qmp, signal);
+    const error = migrationFailure('the move', info);
+    this.#emit(info.status === 'cancelled' ? { kind: 'cancelled' } : { kind: 'failed', error });
+    throw error;
+  }
+
+  readonly #progress = (info: MigrationInfo): void => {
+    const progress = progressOf(info);
+    if (progress !== undefined) this.#emit({ kind: 'progress', progress });
+  };
+}
+
+/**
+ * Shuts the socket of a migration, at whichever end: one that hangs because the link is gone then fails at once. Works also while QEMU's
+ * main loop is blocked.
+ */
+export async function cutMigration(qmp: QmpClient, signal: AbortSignal): Promise<void> {
+  await qmp.executeOutOfBand('yank', { instances: [{ type: 'migration' }] }, signal);
+}
+
+function progressOf({ ram }: MigrationInfo): MigrationProgress | undefined {
+  if (ram === undefined) return undefined;
+  return {
+    transferredBytes: ram.transferred,
+    remainingBytes: ram.remaining,
+    totalBytes: ram.total,
+    dirtyBytesPerS: ram['dirty-pages-rate'] * ram['page-size'],
+    pass: ram['dirty-sync-count'],
+  };
+}
+
+function statisticsOf(info: MigrationInfo): MigrationStatistics {
+  return {
+    totalMs: info['total-time'] ?? 0,
+    downtimeMs: info.downtime ?? 0,
+    setupMs: info['setup-time'] ?? 0,
+    transferredBytes: info.ram?.transferred ?? 0,
+    passes: info.ram?.['dirty-sync-count'] ?? 0,
+  };
+}
