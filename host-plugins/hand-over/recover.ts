@@ -1,0 +1,66 @@
+import { DockError } from '../../protocol/dock-error.ts';
+import type { Position } from './position.ts';
+import { record, type State, type Step, send, stay, type VmState } from './state.ts';
+import { withdraw } from './step-source.ts';
+
+/**
+ * Where to go on after a restart, from the journal's position and the QEMU that is found, and nothing else.
+ * Throws `conflict` where the two contradict each other, which none of our own steps brings about: somebody else
+ * handled this QEMU or the journal, and a person has to look.
+ */
+export function recover(position: Position, vm: VmState): Step {
+  const contradiction = (): never => {
+    throw new DockError(
+      'conflict',
+      `the journal says "${position.at}", but a QEMU of this workspace is "${vm}"; end the copy that must not run, then restart wdockd`,
+      { detail: { position: position.at, vm } },
+    );
+  };
+  switch (position.at) {
+    case 'away':
+    case 'lost':
+      return stay({ position } as State, ...(vm === 'gone' ? [] : [{ do: 'quit' } as const]));
+    case 'accepting': {
+      const state = { position } as const;
+      if (vm === 'paused') return stay({ ...state, loaded: true });
+      if (vm === 'running' || vm === 'stopping' || vm === 'postmigrate') return contradiction();
+      const reason = 'wdockd was restarted while the state was on its way';
+      const { epoch, peer, granted } = position;
+      const away: Position = { at: 'away', granted, voided: epoch, peer };
+      return {
+        state: { position: away },
+        effects: [
+          { do: 'commit', position: away, why: `void of epoch ${epoch}: ${reason}` },
+          { do: 'quit' },
+          ...send(peer, { say: 'void', epoch, reason }),
+        ],
+      };
+    }
+    case 'starting': {
+      const { epoch, peer } = position;
+      if (vm === 'paused') return stay({ position }, { do: 'resume' });
+      if (vm === 'gone') return stay({ position, inspecting: true }, { do: 'inspect-disk', epoch });
+      if (vm !== 'running') return contradiction();
+      const owner: Position = { at: 'owner', epoch, offered: epoch, peer };
+      return {
+        state: { position: owner },
+        effects: [record(owner, `running epoch ${epoch}`), ...send(peer, { say: 'running', epoch })],
+      };
+    }
+    case 'owner':
+      if (vm === 'gone') return stay({ position }, { do: 'power-cut' });
+      // An owner's `inmigrate` is a start from a saved state, which goes on by itself.
+      return stay(
+        { position },
+        ...(vm === 'running' || vm === 'inmigrate' ? [] : [{ do: 'resume' } as const]),
+      );
+    case 'offering':
+      return withdraw(
+        { position, ...(vm === 'gone' ? { gone: true as const } : {}) },
+        'wdockd was restarted before the VM was released',
+      );
+    case 'released':
+      if (vm !== 'gone' && vm !== 'postmigrate') return contradiction();
+      return stay({ position, kept: vm === 'postmigrate' });
+  }
+}
