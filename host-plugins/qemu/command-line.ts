@@ -33,8 +33,10 @@ export interface MachineEnvironment {
 export const diskNodeName = 'disk';
 
 /**
- * How long I/O of the guest waits for a dropped disk connection, seconds. Afterwards the VM is paused (werror=stop) and
- * `cont` tries again, so that no write is lost in either case; but while it waits, `stop` waits too.
+ * How long I/O of the guest waits for a dropped disk connection, seconds. Afterwards the VM is paused
+ * (werror=stop) and `cont` tries again, so no write is lost in either case. While it waits, `stop`, `quit` and
+ * the end of a migration wait too, and with them all of QMP (they flush the disk), and `yank` does not help: who recovers
+ * from a crash brings the disk's socket back *before* he talks to QEMU.
  */
 const diskReconnectSeconds = 3600;
 

@@ -107,6 +107,7 @@ export class QmpClient implements Qmp, AsyncDisposable {
       await this.execute('qmp_capabilities', { enable: oob ? ['oob'] : [] }, signal);
     } catch (error) {
       this.#fail(DockError.from(error));
+      await this.disconnect();
       throw error;
     } finally {
       signal.removeEventListener('abort', onAbort);

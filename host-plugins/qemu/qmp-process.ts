@@ -10,8 +10,10 @@ export interface QmpProcessFiles {
   readonly logFile: string;
 }
 
-/** How long a program that was asked to quit may take before it is terminated, and that again before it is killed, ms. */
+/** How long a program that was asked to quit over QMP may take before it is sent SIGTERM, ms. */
 const quitGraceMs = 5_000;
+/** SIGTERM is handled by the same main loop: one that did not take `quit` will hardly take this, ms. */
+const terminateGraceMs = 1_000;
 /** Cleanup does not wait longer than this for a killed process, ms. */
 const cleanupMs = 10_000;
 /** A socket between bind and listen refuses, and neither shows in inotify; so it is tried again this often, ms. */
@@ -88,7 +90,10 @@ export class QmpProcess implements AsyncDisposable {
     return { lastWords: await this.process.logTail() };
   }
 
-  /** Ends it: asked over QMP, then terminated, then killed. Idempotent. */
+  /**
+   * Ends it: asked over QMP, then by SIGTERM, then by SIGKILL. The latter is needed where QEMU's disk is away: to quit is to flush
+   * it, and until the disk is back or `reconnect-delay` is over QEMU then answers nothing. Idempotent.
+   */
   async quit(signal: AbortSignal): Promise<void> {
     const grace = AbortSignal.any([signal, AbortSignal.timeout(quitGraceMs)]);
     try {
@@ -97,7 +102,7 @@ export class QmpProcess implements AsyncDisposable {
     } catch {
       if (signal.aborted) throw interruption(signal, `the end of pid ${this.pid}`);
     }
-    await this.process.terminate(quitGraceMs, signal);
+    await this.process.terminate(terminateGraceMs, signal);
     await this.qmp.disconnect();
   }
 
@@ -129,7 +134,6 @@ async function untilItTakesCommands(
     } catch (error) {
       if (!(error instanceof DockError) || error.kind !== 'qemu-gone') throw error;
       if (!(await process.isAlive())) throw await notStarted(program, process, error);
-      await client.disconnect();
     }
     await delay(retryMs, undefined, { signal }).catch(() => {
       throw interruption(signal, `the start of ${program}`);

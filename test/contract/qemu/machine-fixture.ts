@@ -53,6 +53,8 @@ let taps = 0;
 /** One device's side of a workspace: display bus, disk socket, and the QEMUs that a test starts. */
 export class TestHost implements AsyncDisposable {
   readonly files: RuntimeFiles;
+  /** The storage daemon; undefined where the disk is another host's. */
+  disk: QmpProcess | undefined;
   readonly #cleanup = new AsyncDisposableStack();
 
   private constructor(files: RuntimeFiles) {
@@ -71,7 +73,7 @@ export class TestHost implements AsyncDisposable {
       if (home === undefined) {
         await writeFile(join(folder.path, 'disk.raw'), '');
         await truncate(join(folder.path, 'disk.raw'), 16 * 1024 * 1024);
-        await host.startDisk();
+        host.disk = await host.startDisk();
       } else {
         await symlink(home.files.diskSocket, host.files.diskSocket);
       }
@@ -114,8 +116,9 @@ export class TestHost implements AsyncDisposable {
     contract: MachineContract,
     changes: Partial<MachineEnvironment> = {},
     filling: MachineFilling = emptyFilling,
+    signal: AbortSignal = soon(),
   ): Promise<QmpProcess> {
-    const qemu = await startQemu(contract, filling, this.environment(changes), soon());
+    const qemu = await startQemu(contract, filling, this.environment(changes), signal);
     this.#cleanup.defer(() => qemu.kill(soon()));
     return qemu;
   }
