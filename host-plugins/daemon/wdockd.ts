@@ -9,10 +9,9 @@ import { createContainer } from './container.ts';
 import { InstanceLock } from './instance-lock.ts';
 import { Lifecycle, type Service } from './lifecycle.ts';
 import { createLog, openLogFile } from './log-file.ts';
+import { logFileOf } from './log-path.ts';
 import { DaemonToken } from './tokens.ts';
 import { version } from './version.ts';
-
-export const logFileOf = (stateFolder: string): string => join(stateFolder, 'log', 'wdockd.log');
 
 /** A wdockd that runs; disposing stops it and leaves every VM alone. */
 export interface Wdockd extends AsyncDisposable {

@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises';
+import { text as readAll } from 'node:stream/consumers';
+import { DockError } from '../../../protocol/dock-error.ts';
+import { parseCertificate } from '../../pairing/fingerprint.ts';
+import { type CommandRun, done } from '../command-context.ts';
+import { renderDevices, simulatedMark } from '../render/render-status.ts';
+
+export async function listDevices(run: CommandRun): Promise<number> {
+  const devices = await run.withDaemon((daemon) => daemon.call('devices.list', {}, { signal: run.signal }));
+  run.print({ devices }, renderDevices(devices));
+  return done;
+}
+
+export interface AddOptions {
+  readonly fingerprint: string;
+  readonly address: string;
+  readonly name?: string;
+}
+
+/** `file`: PEM, or `-` for standard input. */
+export async function addDevice(run: CommandRun, file: string, options: AddOptions): Promise<number> {
+  const certificatePem = await readPem(file);
+  const name = options.name ?? commonName(certificatePem);
+  const { fingerprint, address } = options;
+  const device = await run.withDaemon((daemon) =>
+    daemon.call('devices.add', { name, certificatePem, fingerprint, address }, { signal: run.signal }),
+  );
+  const reach = device.reachable
+    ? 'it is reachable, and trusts this device, too'
+    : 'it is not reachable now: it may be off, or not trust this device yet';
+  run.print({ device }, `${device.name}${simulatedMark(device.simulated)} is trusted from now on; ${reach}.`);
+  return done;
+}
+
+export async function forgetDevice(run: CommandRun, name: string): Promise<number> {
+  await run.withDaemon((daemon) => daemon.call('devices.forget', { name }, { signal: run.signal }));
+  run.print(
+    { forgotten: name },
+    `${name} is forgotten; its connections are closed, and it cannot make new ones.`,
+  );
+  return done;
+}
+
+/** The certificate goes to standard output, for a file; the fingerprint for people's eyes beside it. */
+export async function showCertificate(run: CommandRun): Promise<number> {
+  const own = await run.withDaemon((daemon) =>
+    daemon.call('devices.certificate', {}, { signal: run.signal }),
+  );
+  run.print(own, own.certificatePem.trim());
+  if (!run.json) run.terminal.err(`fingerprint: ${own.fingerprint}`);
+  return done;
+}
+
+async function readPem(file: string): Promise<string> {
+  if (file === '-') return await readAll(process.stdin);
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') throw new DockError('not-found', `there is no file ${file}`, { cause: error });
+    throw new DockError('io', `${file} cannot be read: ${message}`, { cause: error });
+  }
+}
+
+/** wdockd puts the device's name into its certificate. */
+function commonName(pem: string): string {
+  const name = /^CN=(.+)$/m.exec(parseCertificate(pem).subject)?.[1];
+  if (name !== undefined) return name;
+  throw new DockError('usage', 'the certificate does not name its device; choose a name with --name');
+}

@@ -1,0 +1,102 @@
+import { DockError } from '../../../protocol/dock-error.ts';
+import type { TripOutcome } from '../../../protocol/outcome.ts';
+import type { ProgressEvent } from '../../../protocol/progress-event.ts';
+import { type CommandRun, done } from '../command-context.ts';
+import type { DaemonClient } from '../daemon-client.ts';
+import { exitCodeOf } from '../exit-code.ts';
+import { progressView } from '../progress/progress-view.ts';
+import { runsOn } from '../render/render-event.ts';
+import { renderTrip } from '../render/render-trip.ts';
+import { printable } from '../terminal.ts';
+
+interface WorkspaceOption {
+  readonly workspace?: string;
+}
+
+export async function dock(run: CommandRun, target: string, options: WorkspaceOption): Promise<number> {
+  const params = { target, ...only(options) };
+  return await trip(run, (daemon, call) => daemon.call('dock', params, call));
+}
+
+export async function undock(run: CommandRun, options: WorkspaceOption): Promise<number> {
+  return await trip(run, (daemon, call) => daemon.call('undock', only(options), call));
+}
+
+export async function cancel(run: CommandRun, options: WorkspaceOption): Promise<number> {
+  await run.withDaemon((daemon) => daemon.call('cancel', only(options), { signal: run.signal }));
+  run.print({ cancelled: true }, 'Cancelled; the workspace runs where it ran before.');
+  return done;
+}
+
+const only = ({ workspace }: WorkspaceOption) => (workspace === undefined ? {} : { workspace });
+
+interface TripCall {
+  readonly signal: AbortSignal;
+  readonly onProgress: (event: ProgressEvent) => void;
+  readonly onAbort: 'wait';
+}
+
+/**
+ * Shows a trip from its start to its outcome. Ctrl-C asks wdockd to cancel and waits until that is undone, or is
+ * too late; a second one leaves without waiting.
+ */
+async function trip(
+  run: CommandRun,
+  start: (daemon: DaemonClient, call: TripCall) => Promise<TripOutcome>,
+): Promise<number> {
+  const view = progressView(run.terminal, run.json);
+  let last: ProgressEvent | undefined;
+  const onProgress = (event: ProgressEvent) => {
+    last = event;
+    view.show(event);
+  };
+  const onInterrupt = () => view.note('Cancelling, and undoing what was begun. Ctrl-C again leaves at once.');
+  run.signal.addEventListener('abort', onInterrupt, { once: true });
+  let outcome: TripOutcome;
+  try {
+    outcome = await run.withDaemon(async (daemon) => {
+      const call = start(daemon, { signal: run.signal, onProgress, onAbort: 'wait' });
+      call.catch(() => undefined); // awaited in the race
+      return await Promise.race([call, leftEarly(run.context.impatience)]);
+    });
+  } catch (thrown) {
+    view.close();
+    return reportFailure(run, DockError.from(thrown), last);
+  } finally {
+    run.signal.removeEventListener('abort', onInterrupt);
+  }
+  view.close();
+  if (run.json) {
+    const event = last?.kind === 'trip-done' ? last : { kind: 'trip-done', at: Date.now(), outcome };
+    run.terminal.out(JSON.stringify(event));
+  } else {
+    if (run.signal.aborted) run.terminal.out('It was too late to cancel: the workspace had moved already.');
+    run.terminal.out(printable(renderTrip(outcome)));
+  }
+  return done;
+}
+
+function reportFailure(run: CommandRun, error: DockError, last: ProgressEvent | undefined): number {
+  const failed = last?.kind === 'trip-failed' ? last : undefined;
+  if (run.json) {
+    const event = failed ?? { kind: 'trip-failed', at: Date.now(), error: error.toData() };
+    run.terminal.out(JSON.stringify(event));
+  }
+  const stage = failed?.stage === undefined ? '' : `${failed.stage}: `;
+  run.terminal.err(printable(`wdock: ${stage}${error.message}${runsOn(failed?.runsOn)}`));
+  return exitCodeOf(error);
+}
+
+async function leftEarly(impatience: AbortSignal): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const leave = () =>
+    reject(
+      new DockError(
+        'cancelled',
+        'left without waiting; wdockd goes on undoing the trip: see `wdock status`, or `wdock watch`',
+      ),
+    );
+  if (impatience.aborted) leave();
+  impatience.addEventListener('abort', leave, { once: true });
+  return await promise;
+}

@@ -1,0 +1,109 @@
+import { resolve } from 'node:path';
+import { type CommandRun, done } from '../command-context.ts';
+import { nameOf, renderGuestLine, renderWorkspace, renderWorkspaces } from '../render/render-status.ts';
+
+export interface CreateOptions {
+  readonly disk: string;
+  readonly baseMemory?: number;
+  readonly maxPluggedMemory?: number;
+  readonly maxVcpus?: number;
+  readonly mac?: string;
+  readonly uuid?: string;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly savedState?: string;
+  readonly address?: readonly string[];
+  readonly policy?: string;
+}
+
+export async function createWorkspace(
+  run: CommandRun,
+  name: string,
+  options: CreateOptions,
+): Promise<number> {
+  const { kernel, initrd, append } = options;
+  const params = withoutUndefined({
+    name,
+    // wdockd has another working directory
+    disk: resolve(options.disk),
+    baseMemoryMiB: options.baseMemory,
+    maxPluggedMemoryMiB: options.maxPluggedMemory,
+    maxVcpus: options.maxVcpus,
+    macAddress: options.mac,
+    uuid: options.uuid,
+    kernel:
+      kernel === undefined || initrd === undefined
+        ? undefined
+        : { image: resolve(kernel), initrd: resolve(initrd), commandLine: append ?? '' },
+    savedState: options.savedState === undefined ? undefined : resolve(options.savedState),
+    guestAddresses: options.address === undefined ? undefined : [...options.address],
+    policy: options.policy === undefined ? undefined : resolve(options.policy),
+  });
+  const workspace = await run.withDaemon((daemon) =>
+    daemon.call('workspace.create', params, { signal: run.signal }),
+  );
+  run.print({ workspace }, `${name} is made; start it with \`wdock workspace start ${name}\`.`);
+  return done;
+}
+
+export async function listWorkspaces(run: CommandRun): Promise<number> {
+  const { workspaces, devices } = await run.withDaemon(async (daemon) => ({
+    workspaces: await daemon.call('workspace.list', {}, { signal: run.signal }),
+    devices: run.json ? [] : await daemon.call('devices.list', {}, { signal: run.signal }),
+  }));
+  run.print({ workspaces }, renderWorkspaces(workspaces, nameOf(devices)));
+  return done;
+}
+
+export async function showWorkspace(run: CommandRun, name: string): Promise<number> {
+  const { shown, devices } = await run.withDaemon(async (daemon) => ({
+    shown: await daemon.call('workspace.show', { name }, { signal: run.signal }),
+    devices: run.json ? [] : await daemon.call('devices.list', {}, { signal: run.signal }),
+  }));
+  run.print(shown, renderWorkspace(shown.status, shown.journal, nameOf(devices)));
+  return done;
+}
+
+export async function startWorkspace(run: CommandRun, name: string): Promise<number> {
+  const workspace = await run.withDaemon((daemon) =>
+    daemon.call('workspace.start', { name }, { signal: run.signal }),
+  );
+  const guest = workspace.guest === undefined ? '' : `: ${renderGuestLine(workspace.guest)}`;
+  run.print({ workspace }, `${name} runs${guest}`);
+  return done;
+}
+
+export async function stopWorkspace(
+  run: CommandRun,
+  name: string,
+  options: { readonly force?: boolean },
+): Promise<number> {
+  const params = { name, force: options.force === true };
+  const workspace = await run.withDaemon((daemon) =>
+    daemon.call('workspace.stop', params, { signal: run.signal }),
+  );
+  run.print({ workspace }, `${name} is stopped.`);
+  return done;
+}
+
+export async function forceOwner(run: CommandRun, name: string): Promise<number> {
+  const params = { name, iKnowTheOtherCopyIsGone: true } as const;
+  const workspace = await run.withDaemon((daemon) =>
+    daemon.call('workspace.force-owner', params, { signal: run.signal }),
+  );
+  run.print(
+    { workspace },
+    `${name} belongs to this device again (epoch ${workspace.epoch}): ${workspace.state}.`,
+  );
+  return done;
+}
+
+type WithoutUndefined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
+
+/** Parameters that were not given are left out, not sent as undefined. */
+function withoutUndefined<T extends object>(value: T): WithoutUndefined<T> {
+  return Object.fromEntries(
+    Object.entries(value).filter(([, part]) => part !== undefined),
+  ) as WithoutUndefined<T>;
+}

@@ -1,0 +1,224 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { version as ownVersion } from '../daemon/version.ts';
+import { type CommandContext, CommandRun } from './command-context.ts';
+import { addDevice, forgetDevice, listDevices, showCertificate } from './commands/devices.ts';
+import { doctor } from './commands/doctor.ts';
+import { logs } from './commands/logs.ts';
+import { checkPolicies, explainPolicy } from './commands/policy.ts';
+import { status } from './commands/status.ts';
+import { cancel, dock, undock } from './commands/trip.ts';
+import { version } from './commands/version.ts';
+import { watch } from './commands/watch.ts';
+import {
+  createWorkspace,
+  forceOwner,
+  listWorkspaces,
+  showWorkspace,
+  startWorkspace,
+  stopWorkspace,
+} from './commands/workspace.ts';
+import { exitCodeHelp, exitCodes } from './exit-code.ts';
+import type { GlobalOptions } from './settings.ts';
+
+/** wdock from its arguments to its exit code. Prints to the context's terminal and nowhere else. */
+export async function runWdock(args: readonly string[], context: CommandContext): Promise<number> {
+  let exit: number = exitCodes.ok;
+  const program = buildProgram(context, (code) => {
+    exit = code;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return exit;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // commander has printed what it has to say; help that was asked for is no mistake
+    return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  }
+}
+
+function buildProgram(context: CommandContext, end: (code: number) => void): Command {
+  const program = new Command('wdock')
+    .description('Docks the VM you carry to the device you sit at, running, and makes it fit there.')
+    .option('--json', 'print JSON: one object, or one a line where it streams')
+    .option('--config <file>', "wdockd's configuration (default: /etc/wireless-dock/wdockd.yaml)")
+    .option('--socket <path>', "wdockd's socket (default: as configured)")
+    .version(ownVersion, '--version', 'print the version')
+    .helpOption('-h, --help', 'show this')
+    .helpCommand('help [command]', 'show what a command does')
+    .showHelpAfterError('(`wdock help` shows the commands)')
+    .showSuggestionAfterError()
+    .configureHelp({ sortSubcommands: false, showGlobalOptions: true, helpWidth: 80 })
+    .configureOutput({
+      writeOut: (text) => context.terminal.out(text.trimEnd()),
+      writeErr: (text) => context.terminal.err(text.trimEnd()),
+    })
+    .exitOverride()
+    .addHelpText('after', `\n${exitCodeHelp}`);
+
+  /** Runs a command with the options of its whole line; what it throws becomes a message and an exit code. */
+  const runs =
+    <Rest extends unknown[]>(command: (run: CommandRun, ...args: Rest) => Promise<number>) =>
+    async (...args: unknown[]) => {
+      const self = args.at(-1) as Command;
+      const run = new CommandRun(context, self.optsWithGlobals<GlobalOptions>());
+      try {
+        end(await command(run, ...(args.slice(0, -1) as Rest)));
+      } catch (error) {
+        end(run.fail(error));
+      }
+    };
+
+  program
+    .command('status')
+    .description('what this device is, which workspaces it has, where they run')
+    .action(runs(status));
+  program
+    .command('dock')
+    .argument('<target>', 'a trusted device, by its name')
+    .description('move the running workspace to another device and make it fit there')
+    .addOption(workspaceOption())
+    .addHelpText(
+      'after',
+      '\nApplications in the workspace go on running. Ctrl-C cancels, up to the hand-over:\nthe workspace then runs here as before.\n\nExample:\n  wdock dock desk-pc',
+    )
+    .action(runs(dock));
+  program
+    .command('undock')
+    .description('bring the workspace back to the device that is its home')
+    .addOption(workspaceOption())
+    .addHelpText('after', '\nIt is made small enough first; when it does not fit, nothing is changed.')
+    .action(runs(undock));
+  program
+    .command('cancel')
+    .description('end the dock or undock that is under way, up to its hand-over')
+    .addOption(workspaceOption())
+    .action(runs(cancel));
+  program.command('watch').description('print what happens, until Ctrl-C').action(runs(watch));
+
+  addWorkspaceCommands(program, runs);
+  addDeviceCommands(program, runs);
+  addPolicyCommands(program, runs);
+
+  program
+    .command('doctor')
+    .description('what works on this host, what does not, and what to do about it')
+    .action(runs(doctor));
+  program
+    .command('logs')
+    .description("wdockd's log")
+    .option('-f, --follow', 'go on with what is added, until Ctrl-C')
+    .option('-n, --lines <number>', 'how many of the last lines', wholeNumber, 50)
+    .action(runs(logs));
+  program.command('version').description('print the version').action(runs(version));
+  return program;
+}
+
+type Runs = <Rest extends unknown[]>(
+  command: (run: CommandRun, ...args: Rest) => Promise<number>,
+) => (...args: unknown[]) => Promise<void>;
+
+function addWorkspaceCommands(program: Command, runs: Runs): void {
+  const workspace = program.command('workspace').description('make, list, start and stop workspaces');
+  workspace
+    .command('create')
+    .argument('<name>')
+    .description('make a workspace; its shape stays as it is made')
+    .requiredOption('--disk <file>', 'its disk, qcow2 or raw, on this device')
+    .option('--base-memory <MiB>', 'boot memory; has to fit the smallest device it shall visit', wholeNumber)
+    .option('--max-plugged-memory <MiB>', 'what may be plugged on top', wholeNumber)
+    .option('--max-vcpus <number>', 'vCPUs on the largest device', wholeNumber)
+    .option('--kernel <file>', 'boot this kernel instead of the boot loader on the disk; with --initrd')
+    .option('--initrd <file>', 'its initial RAM disk')
+    .option('--append <text>', 'its command line')
+    .option('--mac <address>', 'hardware address of its network interface')
+    .option('--uuid <uuid>', 'identity of the machine')
+    .option('--address <ip/length...>', 'addresses that the guest has, where they are known')
+    .option('--saved-state <file>', 'the first start takes this saved state instead of booting')
+    .option('--policy <file>', 'policy overrides of this workspace')
+    .addHelpText('after', '\nExample:\n  wdock workspace create work --disk ~/work.qcow2 --base-memory 768')
+    .hook('preAction', (command) => {
+      const { kernel, initrd, append } = command.opts<Record<string, string | undefined>>();
+      if (
+        (kernel === undefined) !== (initrd === undefined) ||
+        (append !== undefined && kernel === undefined)
+      ) {
+        command.error('error: --kernel and --initrd go together, and --append needs them');
+      }
+    })
+    .action(runs(createWorkspace));
+  workspace.command('list', { isDefault: true }).description('all workspaces').action(runs(listWorkspaces));
+  workspace.command('show').argument('<name>').description('all about one').action(runs(showWorkspace));
+  workspace
+    .command('start')
+    .argument('<name>')
+    .description('run it on this device')
+    .action(runs(startWorkspace));
+  workspace
+    .command('stop')
+    .argument('<name>')
+    .description('shut it down')
+    .option('--force', 'pull the plug: what it has not written is lost')
+    .action(runs(stopWorkspace));
+  workspace
+    .command('force-owner')
+    .argument('<name>')
+    .description('take it back when the device it runs on is lost for good')
+    .requiredOption('--i-know-the-other-copy-is-gone', 'what ran there since the last move is given up')
+    .addHelpText('after', '\nIf the other copy still runs, both will write; see docs/hand-over.md first.')
+    .action(runs(forceOwner));
+}
+
+function addDeviceCommands(program: Command, runs: Runs): void {
+  const devices = program.command('devices').description('devices that this one trusts');
+  devices
+    .command('list', { isDefault: true })
+    .description('all of them, and this one')
+    .action(runs(listDevices));
+  devices
+    .command('add')
+    .argument('<file>', "the other device's certificate (PEM), or - for standard input")
+    .description('trust another device')
+    .requiredOption('--fingerprint <hex>', 'of the certificate, as the other device shows it')
+    .requiredOption('--address <host[:port]>', 'where the other device is reached')
+    .option('--name <name>', 'what to call it (default: the name in the certificate)')
+    .addHelpText(
+      'after',
+      '\nOn the other device, `wdock devices certificate > desk-pc.pem` prints its fingerprint;\ncompare it with your own eyes. Each device has to add the other.\n\nExample:\n  wdock devices add desk-pc.pem --fingerprint A1:B2:... --address desk-pc.local',
+    )
+    .action(runs(addDevice));
+  devices
+    .command('forget')
+    .argument('<name>')
+    .description('trust a device no longer, and close its connections')
+    .action(runs(forgetDevice));
+  devices
+    .command('certificate')
+    .description('print the certificate of this device, and its fingerprint')
+    .action(runs(showCertificate));
+}
+
+function addPolicyCommands(program: Command, runs: Runs): void {
+  const policy = program.command('policy').description('what a workspace gets on which device, and why');
+  policy
+    .command('check')
+    .argument('<files...>')
+    .description('say what is wrong with policy files; needs no wdockd')
+    .action(runs(checkPolicies));
+  policy
+    .command('explain')
+    .description('show every decision with the rule that made it')
+    .option('--profile <file>', 'of a host profile; needs no wdockd')
+    .option('--policy <file>', 'overrides of a workspace, on top of the class; with --profile')
+    .option('--device <name>', 'a trusted device instead of this one')
+    .addOption(workspaceOption())
+    .action(runs(explainPolicy));
+}
+
+function workspaceOption(): Option {
+  return new Option('-w, --workspace <name>', 'which workspace (default: the only one)');
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Write a whole number.');
+  return Number(text);
+}

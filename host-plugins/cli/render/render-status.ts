@@ -1,0 +1,102 @@
+import type { z } from 'zod';
+import type { controlMethods, DeviceStatus, WorkspaceStatus } from '../../../protocol/control-methods.ts';
+import type { HostProfile } from '../../../protocol/host-profile.ts';
+import { formatMiB } from './quantities.ts';
+import { renderFields, renderTable } from './table.ts';
+
+export type Status = z.output<(typeof controlMethods)['status']['result']>;
+
+export const simulatedMark = (simulated: boolean | undefined): string => (simulated ? ' (simulated)' : '');
+
+export function renderStatus(status: Status): string {
+  const { device, profile } = status;
+  const others = status.devices.filter(({ self }) => !self);
+  return [
+    renderFields([
+      ['device', `${device.name}, a ${profile.deviceClass}${simulatedMark(profile.simulated)}`],
+      ['offers', renderProfile(profile)],
+      ['wdockd', status.version],
+    ]),
+    '',
+    status.workspaces.length === 0
+      ? 'No workspaces; make one with `wdock workspace create`.'
+      : renderWorkspaces(status.workspaces, nameOf(status.devices)),
+    '',
+    others.length === 0 ? 'No other devices; trust one with `wdock devices add`.' : renderDevices(others),
+  ].join('\n');
+}
+
+/** `4 CPUs, 8.0 GiB, 2560x1440, ethernet (bridge br0), mains` */
+export function renderProfile(profile: HostProfile): string {
+  const { cpus, memory, displays, links, power } = profile;
+  const parts = [
+    cpus.logical === 1 ? '1 CPU' : `${cpus.logical} CPUs`,
+    formatMiB(memory.totalMiB),
+    ...displays.map(({ widthPx, heightPx }) => `${widthPx}x${heightPx}`),
+    ...links.map(({ kind, bridge }) => (bridge === undefined ? kind : `${kind} (bridge ${bridge})`)),
+    power.percent === undefined ? power.source : `${power.source} ${Math.round(power.percent)} %`,
+  ];
+  return parts.join(', ');
+}
+
+/** A device id is 64 digits; people know the name. */
+export function nameOf(devices: readonly DeviceStatus[]): (id: string) => string {
+  return (id) => devices.find((device) => device.id === id)?.name ?? id.slice(0, 12);
+}
+
+export function renderWorkspaces(
+  workspaces: readonly WorkspaceStatus[],
+  name: (id: string) => string,
+): string {
+  if (workspaces.length === 0) return 'No workspaces; make one with `wdock workspace create`.';
+  const rows = workspaces.map(({ name: workspace, state, runsOn, homeDevice, guest }) => [
+    workspace,
+    state,
+    runsOn === undefined ? '-' : name(runsOn),
+    name(homeDevice),
+    guest === undefined ? '-' : renderGuestLine(guest),
+  ]);
+  const details = workspaces.filter(({ detail }) => detail !== undefined);
+  return [
+    renderTable(['WORKSPACE', 'STATE', 'RUNS ON', 'HOME', 'GUEST'], rows),
+    ...details.map((workspace) => `${workspace.name}: ${workspace.detail}`),
+  ].join('\n');
+}
+
+export function renderGuestLine(guest: NonNullable<WorkspaceStatus['guest']>): string {
+  const parts = [`${guest.vcpus} vCPU${guest.vcpus === 1 ? '' : 's'}`, formatMiB(guest.memoryMiB)];
+  if (guest.display !== undefined) parts.push(guest.display);
+  if (guest.network !== undefined) parts.push(guest.network);
+  return parts.join(', ');
+}
+
+export function renderDevices(devices: readonly DeviceStatus[]): string {
+  return renderTable(
+    ['DEVICE', 'CLASS', 'ADDRESS', 'STATE'],
+    devices.map((device) => [
+      device.name,
+      `${device.deviceClass ?? 'not known yet'}${simulatedMark(device.simulated)}`,
+      device.address ?? '-',
+      device.self ? 'this device' : device.reachable ? 'reachable' : 'not reachable',
+    ]),
+  );
+}
+
+/** Everything about one workspace; `journal` has the last entries of its hand-over journal. */
+export function renderWorkspace(
+  status: WorkspaceStatus,
+  journal: readonly string[],
+  name: (id: string) => string,
+): string {
+  const fields: [string, string][] = [
+    ['workspace', status.name],
+    ['state', status.detail === undefined ? status.state : `${status.state}: ${status.detail}`],
+    ['runs on', status.runsOn === undefined ? '-' : name(status.runsOn)],
+    ['home', name(status.homeDevice)],
+    ['epoch', String(status.epoch)],
+    ['guest', status.guest === undefined ? 'not read' : renderGuestLine(status.guest)],
+  ];
+  if (status.guest !== undefined) fields.push(['agent', status.guest.agentVersion]);
+  const tail = journal.length === 0 ? [] : ['', 'hand-over journal:', ...journal.map((line) => `  ${line}`)];
+  return [renderFields(fields), ...tail].join('\n');
+}
