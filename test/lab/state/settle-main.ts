@@ -1,44 +1,54 @@
 // Boots the lab's guest in the network namespace it is started in, and saves it when it has settled. A program of
 // its own because a process enters a network namespace only when it starts.
 //
-//   node settle-main.ts <contract as JSON> <image disk> <folder for sockets> <folder for the result> <tap>
-import { join } from 'node:path';
+//   node settle-main.ts <file with SettleOptions as JSON>
+import { readFile } from 'node:fs/promises';
 import { settledLine } from '../image/guest-recipe.ts';
-import { createOverlay, LabMachine } from './lab-machine.ts';
+import { runMain } from '../run-main.ts';
+import { LabMachine, type LabMachineOptions } from './lab-machine.ts';
 import { waitForSerialLine } from './serial-log.ts';
 
-const [contract = '', imageDisk = '', folder = '', result = '', tap = ''] = process.argv.slice(2);
-const stop = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM'] as const)
-  process.once(name, () => stop.abort(new Error(`stopped by ${name}`)));
-const say = (message: string) => process.stdout.write(`${message}\n`);
-
-const disk = join(result, 'disk.qcow2');
-await createOverlay(imageDisk, disk, stop.signal);
-await using machine = await LabMachine.start(
-  { contract: JSON.parse(contract), disk, folder, tap, incoming: 'none' },
-  stop.signal,
-);
-await machine.showOnSmallPanel(stop.signal);
-say('booting the guest');
-const bootStop = new AbortController();
-const onLine = (line: string) => {
-  if (line.startsWith('lab: ')) say(line);
-};
-const settled = waitForSerialLine(
-  machine.files.serialLog,
-  settledLine,
-  onLine,
-  AbortSignal.any([stop.signal, bootStop.signal]),
-);
-const died = machine.qemu.exited(AbortSignal.any([stop.signal, bootStop.signal])).then(({ lastWords }) => {
-  throw new Error(`QEMU ended while the guest booted: ${lastWords}`);
-});
-try {
-  await Promise.race([settled, died]);
-} finally {
-  bootStop.abort();
-  await Promise.allSettled([settled, died]);
+export interface SettleOptions {
+  machine: LabMachineOptions;
+  /** Where the saved state goes. */
+  stateFile: string;
 }
-say('saving the settled machine');
-await machine.save(join(result, 'state'), stop.signal);
+
+if (import.meta.main) {
+  await runMain(async ([optionsFile = ''], signal) => {
+    const { machine, stateFile } = JSON.parse(await readFile(optionsFile, 'utf8')) as SettleOptions;
+    await bootAndSave(machine, stateFile, signal);
+  });
+}
+
+async function bootAndSave(
+  options: LabMachineOptions,
+  stateFile: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await using machine = await LabMachine.start(options, signal);
+  await machine.showOnSmallPanel(signal);
+  say('booting the guest');
+  const over = new AbortController();
+  const waiting = AbortSignal.any([signal, over.signal]);
+  const settled = waitForSerialLine(machine.files.serialLog, settledLine, sayLabLines, waiting);
+  const died = machine.qemu.exited(waiting).then(({ lastWords }) => {
+    throw new Error(`QEMU ended while the guest booted: ${lastWords}`);
+  });
+  try {
+    await Promise.race([settled, died]);
+  } finally {
+    over.abort();
+    await Promise.allSettled([settled, died]);
+  }
+  say('saving the settled machine');
+  await machine.save(stateFile, signal);
+}
+
+function sayLabLines(line: string): void {
+  if (line.startsWith('lab: ')) say(line);
+}
+
+function say(message: string): void {
+  process.stdout.write(`${message}\n`);
+}

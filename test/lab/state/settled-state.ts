@@ -9,7 +9,8 @@ import type { GuestImage } from '../image/disk-image.ts';
 import { LabNetwork } from '../network/lab-network.ts';
 import { runCommand } from '../run-command.ts';
 import { labContract } from './lab-contract.ts';
-import { describeShape } from './lab-machine.ts';
+import { createOverlay, describeShape } from './lab-machine.ts';
+import type { SettleOptions } from './settle-main.ts';
 
 /** A booted guest, to start runs from. Both files are only read: a run has an overlay on the disk. */
 export interface SettledState {
@@ -69,8 +70,13 @@ async function bootAndSave(
   await network.pc.run(['ip', '-batch', '-'], signal, commands.join('\n'));
   const runtime = await mkdtemp(join(tmpdir(), 'wdock-settle-'));
   try {
-    const main = join(import.meta.dirname, 'settle-main.ts');
-    const argv = [process.execPath, main, JSON.stringify(contract), image.disk, runtime, folder, tap];
+    const disk = join(folder, 'disk.qcow2');
+    await createOverlay(image.disk, disk, signal);
+    const machine = { contract, disk, folder: runtime, tap, incoming: 'none' } as const;
+    const options: SettleOptions = { machine, stateFile: join(folder, 'state') };
+    const optionsFile = join(runtime, 'options.json');
+    await writeFile(optionsFile, JSON.stringify(options));
+    const argv = [process.execPath, join(import.meta.dirname, 'settle-main.ts'), optionsFile];
     await runCommand(network.pc.enter(argv), { onLine: progress }, signal);
   } finally {
     await rm(runtime, { recursive: true, force: true });

@@ -32,20 +32,25 @@ const Report = z.object({
   verdict: z.enum(['intact', 'damaged']).optional(),
 });
 
+interface Waiter {
+  wanted: (report: VerifyReport) => boolean;
+  resolve: (report: VerifyReport) => void;
+  reject: (why: DockError) => void;
+}
+
 /**
  * One TCP connection from a host of the lab to the load in the guest, held for as long as it is not disposed: that
  * it is still the same connection after a move is a part of what a test wants to know.
  */
 export class VerifyWatch implements AsyncDisposable {
   readonly #connection: ChildProcess;
-  readonly #lines: Interface;
+  readonly #waiters = new Set<Waiter>();
   #latest: VerifyReport | undefined;
   #nextSequence = 0;
   #broken: DockError | undefined;
 
   private constructor(connection: ChildProcess, lines: Interface) {
     this.#connection = connection;
-    this.#lines = lines;
     lines.on('line', (line) => this.#take(line));
     connection.once('close', () => this.#break('the connection to the load in the guest was closed'));
   }
@@ -95,36 +100,42 @@ export class VerifyWatch implements AsyncDisposable {
   }
 
   async #wait(wanted: (report: VerifyReport) => boolean, signal: AbortSignal): Promise<VerifyReport> {
-    for (;;) {
-      if (this.#broken) throw this.#broken;
-      try {
-        const [report] = (await once(this.#lines, 'report', { signal })) as [VerifyReport | DockError];
-        if (report instanceof DockError) throw report;
-        if (wanted(report)) return report;
-      } catch (error) {
-        if (!signal.aborted) throw error;
-        throw DockError.from(signal.reason, 'cancelled');
-      }
+    signal.throwIfAborted();
+    if (this.#broken) throw this.#broken;
+    const { promise, resolve, reject } = Promise.withResolvers<VerifyReport>();
+    const waiter: Waiter = { wanted, resolve, reject };
+    const onAbort = () => reject(DockError.from(signal.reason, 'cancelled'));
+    // Told as each line is taken: several lines come in one piece, and none may be missed between two waits.
+    this.#waiters.add(waiter);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await promise;
+    } finally {
+      this.#waiters.delete(waiter);
+      signal.removeEventListener('abort', onAbort);
     }
   }
 
   #take(line: string): void {
     const parsed = Report.safeParse(parseJson(line));
-    if (!parsed.success)
-      return this.#break(`the load in the guest sent what is no report: ${line.slice(0, 200)}`);
+    if (!parsed.success) {
+      this.#break(`the load in the guest sent what is no report: ${line.slice(0, 200)}`);
+      return;
+    }
     const report = parsed.data as VerifyReport;
     if (report.sequence !== this.#nextSequence) {
-      return this.#break(`report ${this.#nextSequence} is missing; ${report.sequence} came instead`);
+      this.#break(`report ${this.#nextSequence} is missing; ${report.sequence} came instead`);
+      return;
     }
     this.#nextSequence++;
     this.#latest = report;
-    this.#lines.emit('report', report);
+    for (const waiter of this.#waiters) if (waiter.wanted(report)) waiter.resolve(report);
   }
 
   /** The first reason stays; whoever waits hears of it. */
   #break(why: string): void {
     this.#broken ??= new DockError('agent-absent', why);
-    this.#lines.emit('report', this.#broken);
+    for (const waiter of this.#waiters) waiter.reject(this.#broken);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,0 +1,17 @@
+/**
+ * Runs a program's body: arguments in, a signal that SIGINT and SIGTERM abort, and a failure as its message on
+ * standard error and exit status 1.
+ */
+export async function runMain(body: (argv: string[], signal: AbortSignal) => Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  const onSignal = (name: NodeJS.Signals) => stop.abort(new Error(`stopped by ${name}`));
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  try {
+    await body(process.argv.slice(2), stop.signal);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
