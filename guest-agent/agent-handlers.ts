@@ -1,0 +1,85 @@
+import { applyNetwork } from './apply/apply-network.ts';
+import { onlineMemoryBlocks, releaseMemory } from './apply/memory-blocks.ts';
+import type { NetworkManager } from './apply/network-manager.ts';
+import { applyPowerProfile } from './apply/power-profile.ts';
+import { setClock } from './apply/set-clock.ts';
+import { setOnlineVcpus } from './apply/set-online-vcpus.ts';
+import type { AgentPresence } from './dbus/agent-presence.ts';
+import type { DbusConnection } from './dbus/dbus-connection.ts';
+import type { AgentHandlers } from './host-link/conversation.ts';
+import { type GuestSources, observeGuest } from './observe/observe-guest.ts';
+
+export interface HandlerParts extends GuestSources {
+  readonly bus: DbusConnection;
+  readonly presence: AgentPresence;
+  readonly networkManager: NetworkManager;
+}
+
+/** What the agent does for each method of the channel, and on which resource. */
+export function makeAgentHandlers(parts: HandlerParts): AgentHandlers {
+  const { bus, files, freezer, networkManager, presence, sessions, stored } = parts;
+  return {
+    observe: { handle: (_, signal) => observeGuest(parts, signal) },
+    // No resource: calling a move off must reach the preparation that waits.
+    'prepare-move': {
+      handle: ({ target, maxDelayMs }, signal) => presence.prepareMove(target, maxDelayMs, signal),
+    },
+    'cancel-move': {
+      handle: async () => {
+        presence.cancelMove();
+        return {};
+      },
+    },
+    'host-changed': {
+      resource: 'host',
+      handle: async ({ host, epoch }) => {
+        await presence.moved(host, epoch);
+        return {};
+      },
+    },
+    'set-online-vcpus': {
+      resource: 'vcpu',
+      handle: async ({ online, timeoutMs }, signal) => {
+        const result = await setOnlineVcpus(files, online, timeoutMs, signal);
+        presence.setVcpus(result.online);
+        return result;
+      },
+    },
+    'release-memory': {
+      resource: 'memory',
+      handle: async ({ dropCaches }) => {
+        await releaseMemory(files, dropCaches);
+        return {};
+      },
+    },
+    'online-memory': { resource: 'memory', handle: () => onlineMemoryBlocks(files) },
+    'apply-display': {
+      resource: 'display',
+      handle: async (wish, signal) => ({ problems: await sessions.applyDisplay(wish, signal) }),
+    },
+    'apply-network': {
+      resource: 'network',
+      handle: async (wish, signal) => {
+        // First: what is observed while this runs is judged by the host that the guest is on.
+        await stored.write({ network: { mode: wish.mode, hostMac: wish.hostMac } });
+        return { problems: await applyNetwork(files, networkManager, wish, signal) };
+      },
+    },
+    'apply-services': {
+      resource: 'services',
+      handle: async ({ sleep }, signal) => ({ problems: await freezer.apply(sleep, signal) }),
+    },
+    'apply-power': {
+      resource: 'power',
+      handle: async ({ profile }, signal) => ({ problems: await applyPowerProfile(bus, profile, signal) }),
+    },
+    'apply-input': {
+      resource: 'input',
+      handle: async ({ onScreenKeyboard }, signal) => {
+        if (sessions.count === 0 && !onScreenKeyboard) return { problems: [] };
+        return { problems: await sessions.setOnScreenKeyboard(onScreenKeyboard, signal) };
+      },
+    },
+    'set-clock': { resource: 'clock', handle: ({ timeMs }, signal) => setClock(timeMs, signal) },
+  };
+}

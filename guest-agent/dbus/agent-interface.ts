@@ -1,0 +1,102 @@
+import type { DbusInterface, DbusMethod, InterfaceShape } from './dbus-interface.ts';
+
+export const agentBusName = 'org.wirelessdock.Agent1';
+export const agentPath = '/org/wirelessdock/Agent1';
+export const sessionPath = '/org/wirelessdock/Session1';
+
+/**
+ * What applications get on the system bus (docs in the interface file that is installed from this). HostName and
+ * HostClass are empty until a host has said who it is. A holder of `Inhibit` is heard before a move, which waits
+ * for it a bounded time; `Uninhibit`, or leaving the bus, lets the move go on.
+ */
+export const agentShape = {
+  name: agentBusName,
+  methods: {
+    Inhibit: {
+      in: [
+        ['who', 's'],
+        ['why', 's'],
+      ],
+      out: [['cookie', 'u']],
+    },
+    Uninhibit: { in: [['cookie', 'u']], out: [] },
+    /** For the agent's helper in a user's session. */
+    RegisterSession: { in: [], out: [] },
+    /** All that the agent sees, as JSON (protocol/guest-state.ts). */
+    GetState: { in: [], out: [['json', 's']] },
+  },
+  properties: {
+    Version: { signature: 's' },
+    HostName: { signature: 's' },
+    HostClass: { signature: 's' },
+    /** The host only pretends to be such a device. */
+    Simulated: { signature: 'b' },
+    Epoch: { signature: 't' },
+    /** Between PreparingForMove(true) and PreparingForMove(false). */
+    Moving: { signature: 'b' },
+    Vcpus: { signature: 'u' },
+    /** Who holds inhibitors now. */
+    Inhibitors: { signature: 'as' },
+  },
+  signals: {
+    PreparingForMove: [
+      ['active', 'b'],
+      ['targetName', 's'],
+      ['targetClass', 's'],
+    ],
+    Moved: [
+      ['hostName', 's'],
+      ['hostClass', 's'],
+    ],
+  },
+} as const satisfies InterfaceShape;
+
+/** What the agent's helper in a user's session offers to the agent, and to nobody else (D-Bus policy). */
+export const sessionShape = {
+  name: 'org.wirelessdock.Session1',
+  methods: {
+    /** `connector` is empty where nothing drives a screen; `note` then says why. */
+    GetDisplay: {
+      in: [],
+      out: [
+        ['connector', 's'],
+        ['widthPx', 'u'],
+        ['heightPx', 'u'],
+        ['scale', 'd'],
+        ['note', 's'],
+      ],
+    },
+    ApplyDisplay: {
+      in: [
+        ['widthPx', 'u'],
+        ['heightPx', 'u'],
+        ['widthMm', 'u'],
+        ['heightMm', 'u'],
+        ['scale', 'd'],
+        ['limitMs', 'u'],
+      ],
+      out: [['problems', 'as']],
+    },
+    SetOnScreenKeyboard: { in: [['on', 'b']], out: [['problems', 'as']] },
+  },
+  properties: {},
+  signals: {},
+} as const satisfies InterfaceShape;
+
+type Handlers<S extends InterfaceShape> = { readonly [M in keyof S['methods']]: DbusMethod['handle'] };
+type Readers<S extends InterfaceShape> = { readonly [P in keyof S['properties']]: () => unknown };
+
+/** Joins the shape of an interface with what it does. */
+export function implement<S extends InterfaceShape>(
+  shape: S,
+  handlers: Handlers<S>,
+  readers: Readers<S>,
+): DbusInterface {
+  const methods: Record<string, DbusMethod> = {};
+  for (const [name, method] of Object.entries(shape.methods))
+    methods[name] = { in: method.in, out: method.out, handle: handlers[name as keyof Handlers<S>] };
+  const properties: Record<string, { signature: string; read(): unknown }> = {};
+  for (const [name, property] of Object.entries(shape.properties))
+    properties[name] = { signature: property.signature, read: readers[name as keyof Readers<S>] };
+  return { name: shape.name, methods, properties, signals: shape.signals };
+}

@@ -1,0 +1,55 @@
+/** `0-2,5` of the kernel's list files as numbers; empty for an empty list. Throws for anything else. */
+export function parseCpuList(text: string): number[] {
+  const numbers: number[] = [];
+  for (const range of text.trim().split(',')) {
+    if (range === '') continue;
+    const [, first, last] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? [];
+    if (first === undefined) throw new SyntaxError(`"${text.trim()}" is not a list of processors`);
+    for (let cpu = Number(first); cpu <= Number(last ?? first); cpu++) numbers.push(cpu);
+  }
+  return numbers;
+}
+
+/** A `Name:   1234 kB` line of /proc/meminfo or /proc/PID/status in MiB; undefined where the line is missing. */
+export function findKiBAsMiB(text: string, name: string): number | undefined {
+  const found = new RegExp(`^${name}:\\s+(\\d+) kB$`, 'm').exec(text);
+  return found?.[1] === undefined ? undefined : Math.round((Number(found[1]) / 1024) * 10) / 10;
+}
+
+/** `some avg10` of a file in /proc/pressure, per cent. */
+export function findPressureSomeAvg10(text: string): number | undefined {
+  const found = /^some avg10=(\d+(?:\.\d+)?)/m.exec(text);
+  return found?.[1] === undefined ? undefined : Number(found[1]);
+}
+
+/** Interface and address of the IPv4 default route with the lowest metric in /proc/net/route. */
+export function findDefaultRoute(text: string): { interface: string; gateway: string } | undefined {
+  let best: { interface: string; gateway: string; metric: number } | undefined;
+  for (const line of text.split('\n').slice(1)) {
+    const [name, destination, gateway, flags, , , metric, mask] = line.trim().split(/\s+/);
+    if (name === undefined || destination !== '00000000' || mask !== '00000000' || gateway === undefined)
+      continue;
+    // RTF_GATEWAY (2): a default route without one leads to a point-to-point link.
+    if ((Number.parseInt(flags ?? '0', 16) & 2) === 0) continue;
+    if (best !== undefined && best.metric <= Number(metric)) continue;
+    best = { interface: name, gateway: hostOrderIPv4(gateway), metric: Number(metric) };
+  }
+  return best === undefined ? undefined : { interface: best.interface, gateway: best.gateway };
+}
+
+/** Hardware address of a neighbour in /proc/net/arp, in lower case; undefined while it is not resolved. */
+export function findNeighbour(text: string, address: string, name: string): string | undefined {
+  for (const line of text.split('\n').slice(1)) {
+    const [ip, , flags, mac, , device] = line.trim().split(/\s+/);
+    // ATF_COM (2): the entry is complete.
+    if (ip !== address || device !== name || (Number.parseInt(flags ?? '0', 16) & 2) === 0) continue;
+    if (mac !== undefined && mac !== '00:00:00:00:00:00') return mac.toLowerCase();
+  }
+  return undefined;
+}
+
+/** The kernel prints addresses as the word lies in memory: little-endian on every machine that we run on. */
+function hostOrderIPv4(hex: string): string {
+  const word = Number.parseInt(hex, 16);
+  return [word & 0xff, (word >>> 8) & 0xff, (word >>> 16) & 0xff, word >>> 24].join('.');
+}
