@@ -48,9 +48,9 @@ export class PeerServer implements Service {
       running: this.#running,
       onDefect: (method, error) => this.#log.error({ err: error, method }, 'a defect in a peer method'),
     });
-    this.#peers.on('reachable', (device) => this.#log.info({ device: device.name }, 'connected'));
+    this.#peers.on('reachable', (device) => this.#log.info({ peer: device.name }, 'connected'));
     this.#peers.on('unreachable', (device, why) =>
-      this.#log.info({ device: device.name, why: why.message }, 'not connected'),
+      this.#log.info({ peer: device.name, why: why.message }, 'not connected'),
     );
     const { address, port } = this.#config.listen;
     this.#address = await this.#server.listen(address, port);
