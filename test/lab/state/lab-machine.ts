@@ -3,8 +3,10 @@ import { readAccelerator } from '../../../host-plugins/qemu/accelerator.ts';
 import { buildCommandLine, type MachineEnvironment } from '../../../host-plugins/qemu/command-line.ts';
 import { adoptDisplayBus, startDisplayBus } from '../../../host-plugins/qemu/display-bus.ts';
 import { displayControl } from '../../../host-plugins/qemu/display-control.ts';
+import { loadState } from '../../../host-plugins/qemu/incoming-migration.ts';
 import { QmpProcess } from '../../../host-plugins/qemu/qmp-process.ts';
 import { type RuntimeFiles, runtimeFiles } from '../../../host-plugins/qemu/runtime-files.ts';
+import { saveState } from '../../../host-plugins/qemu/save-state.ts';
 import { startStorageDaemon } from '../../../host-plugins/qemu/storage-daemon.ts';
 import type { MachineContract } from '../../../protocol/workspace.ts';
 import { runCommand } from '../run-command.ts';
@@ -63,50 +65,19 @@ export class LabMachine implements AsyncDisposable {
 
   /** Stops the guest and writes its whole state to a file. The disk has everything the guest has synced. */
   async save(stateFile: string, signal: AbortSignal): Promise<void> {
-    const { qmp } = this.qemu;
-    await qmp.execute('stop', {}, signal);
-    await this.#migrate('migrate', stateFile, signal);
+    await saveState(this.qemu.qmp, stateFile, signal);
   }
 
   /** Loads a state saved by a machine of the same shape; the guest runs from then on. */
   async load(stateFile: string, signal: AbortSignal): Promise<void> {
-    await this.#migrate('migrate-incoming', stateFile, signal);
+    await loadState(this.qemu, stateFile, signal);
     await this.qemu.qmp.execute('cont', {}, signal);
-  }
-
-  async #migrate(
-    command: 'migrate' | 'migrate-incoming',
-    stateFile: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { qmp } = this.qemu;
-    const capabilities = [{ capability: 'events', state: true }];
-    await qmp.execute('migrate-set-capabilities', { capabilities }, signal);
-    await qmp.execute('migrate-set-parameters', { 'max-bandwidth': unlimited }, signal);
-    const done = new AbortController();
-    const events = qmp.events(AbortSignal.any([signal, done.signal]), 'MIGRATION');
-    await qmp.execute(command, { uri: `file:${stateFile}` }, signal);
-    for await (const { data } of events) {
-      if (data['status'] === 'completed') break;
-      if (data['status'] === 'failed')
-        throw new Error(`${command} ${stateFile} failed: ${await this.#why(signal)}`);
-    }
-    done.abort();
-    signal.throwIfAborted();
-  }
-
-  async #why(signal: AbortSignal): Promise<string> {
-    const answer = await this.qemu.qmp.execute<{ 'error-desc'?: string }>('query-migrate', {}, signal);
-    return answer['error-desc'] ?? 'QEMU gives no reason';
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync();
   }
 }
-
-/** Bytes a second; QEMU's own limit is 128 MiB/s. */
-const unlimited = 2 ** 40;
 
 const cleanupSignal = () => AbortSignal.timeout(20_000);
 

@@ -33,7 +33,7 @@ export class MemoryArena {
     this.#salt = salt;
     this.#generations = new Uint32Array(count);
     this.#arena = new ArrayBuffer(count * pageBytes);
-    for (let place = 0; place < count; place++) fillPage(this.#page(place), salt, place, 0);
+    for (let place = 0; place < count; place++) fillPage(this.pageAt(place), salt, place, 0);
   }
 
   get pageCount(): number {
@@ -44,7 +44,7 @@ export class MemoryArena {
   check(count: number): void {
     for (let done = 0; done < count; done++) {
       const place = this.#nextCheck;
-      const page = this.#page(place);
+      const page = this.pageAt(place);
       const generation = this.#generations[place] as number;
       const finding = judgePage(page, this.#scratch, this.#salt, place, generation);
       this.counters.checkedPages++;
@@ -65,13 +65,14 @@ export class MemoryArena {
       const place = this.#nextRewrite;
       const generation = (this.#generations[place] as number) + 1;
       this.#generations[place] = generation;
-      fillPage(this.#page(place), this.#salt, place, generation);
+      fillPage(this.pageAt(place), this.#salt, place, generation);
       this.counters.rewrittenPages++;
       this.#nextRewrite = (place + rewriteStride) % this.pageCount;
     }
   }
 
-  #page(place: number): Uint32Array {
+  /** The page itself, not a copy. */
+  pageAt(place: number): Uint32Array {
     return new Uint32Array(this.#arena, place * pageBytes, pageBytes / 4);
   }
 }
