@@ -52,8 +52,10 @@ export class QmpClient implements Qmp, AsyncDisposable {
   #inFlight: Call | undefined;
   readonly #outOfBand = new Map<string, Call>();
   #nextId = 1;
-  #greeting: PromiseWithResolvers<Extract<QmpMessage, { kind: 'greeting' }>> | undefined;
+  #greeting: PromiseWithResolvers<void> | undefined;
   #closed = Promise.withResolvers<DockError>();
+  /** Why this side broke the present connection. */
+  #brokenBy: DockError | undefined;
 
   constructor(path: string, options: QmpOptions = {}) {
     this.path = path;
@@ -95,20 +97,20 @@ export class QmpClient implements Qmp, AsyncDisposable {
     const socket = connectSocket(this.path);
     this.#connection = { state: 'connecting', socket };
     this.#closed = Promise.withResolvers();
-    const greeting = Promise.withResolvers<Extract<QmpMessage, { kind: 'greeting' }>>();
+    this.#brokenBy = undefined;
+    const greeting = Promise.withResolvers<void>();
     this.#greeting = greeting;
     const onAbort = () => this.#fail(interruption(signal, `the QMP greeting on ${this.path}`));
     signal.addEventListener('abort', onAbort, { once: true });
     this.#listen(socket);
     try {
-      const { version, capabilities } = await greeting.promise;
-      const oob = capabilities.includes('oob');
-      this.#connection = { state: 'running', socket, version, oob };
+      await greeting.promise;
+      const { oob } = this.#running('qmp_capabilities');
       await this.execute('qmp_capabilities', { enable: oob ? ['oob'] : [] }, signal);
     } catch (error) {
       this.#fail(DockError.from(error));
       await this.disconnect();
-      throw error;
+      throw this.#brokenBy ?? error;
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
@@ -207,7 +209,7 @@ export class QmpClient implements Qmp, AsyncDisposable {
 
   #listen(socket: Socket): void {
     const lines = new QmpLines(this.#maxMessageBytes);
-    let why: DockError | undefined;
+    let lost: DockError | undefined;
     socket.on('data', (bytes) => {
       if (socket.destroyed) return;
       try {
@@ -217,10 +219,11 @@ export class QmpClient implements Qmp, AsyncDisposable {
       }
     });
     socket.on('error', (error) => {
-      why = new DockError('qemu-gone', `QMP on ${this.path}: ${error.message}`, { cause: error });
+      lost = new DockError('qemu-gone', `QMP on ${this.path}: ${error.message}`, { cause: error });
     });
     socket.on('close', () => {
-      const reason = why ?? new DockError('qemu-gone', `QEMU closed its QMP socket ${this.path}`);
+      const reason =
+        this.#brokenBy ?? lost ?? new DockError('qemu-gone', `QEMU closed its QMP socket ${this.path}`);
       this.#rejectAll(reason);
       this.#connection = { state: 'idle' };
       this.#closed.resolve(reason);
@@ -229,8 +232,11 @@ export class QmpClient implements Qmp, AsyncDisposable {
 
   #receive(message: QmpMessage): void {
     if (message.kind === 'greeting') {
-      if (this.#greeting === undefined) throw new DockError('protocol', 'QEMU greeted twice');
-      this.#greeting.resolve(message);
+      if (this.#connection.state !== 'connecting') throw new DockError('protocol', 'QEMU greeted twice');
+      const { version, capabilities } = message;
+      const { socket } = this.#connection;
+      this.#connection = { state: 'running', socket, version, oob: capabilities.includes('oob') };
+      this.#greeting?.resolve();
       this.#greeting = undefined;
       return;
     }
@@ -273,6 +279,7 @@ export class QmpClient implements Qmp, AsyncDisposable {
   #fail(why: DockError): void {
     const connection = this.#connection;
     if (connection.state === 'idle' || connection.state === 'disconnecting') return;
+    this.#brokenBy = why;
     this.#rejectAll(why);
     this.#connection = { state: 'disconnecting', socket: connection.socket };
     connection.socket.destroy();
