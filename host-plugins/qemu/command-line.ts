@@ -229,7 +229,7 @@ function disk({ files }: MachineEnvironment): string[] {
       'num-queues': 4, // the default follows the number of boot CPUs, and the shape must not
       werror: 'stop',
       rerror: 'stop',
-      bootindex: 0,
+      bootindex: 1, // 0 is taken by `-kernel`
     }),
   ];
 }

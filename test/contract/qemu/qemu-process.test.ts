@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { adoptDisplayBus } from '../../../host-plugins/qemu/display-bus.ts';
 import { displayControl } from '../../../host-plugins/qemu/display-control.ts';
@@ -77,6 +77,15 @@ describe('a QEMU of a workspace', { timeout: 60_000 }, () => {
     expect(await queryStatus(qmp, soon())).toMatchObject({ status: 'prelaunch' });
   });
 
+  it('takes a kernel beside a disk that could be booted too', async () => {
+    await using host = await TestHost.create();
+    const image = `${host.files.folder}/kernel`;
+    await writeFile(image, emptyKernel());
+    const kernel = { image, initrd: image, commandLine: 'root=/dev/vda console=ttyS0,115200' };
+    const { qmp } = await host.startQemu(smallContract({ kernel }));
+    expect(await queryStatus(qmp, soon())).toMatchObject({ status: 'prelaunch' });
+  });
+
   it('outlives a daemon that is restarted, and is adopted by the next', async () => {
     await using host = await TestHost.create();
     const first = await host.startQemu(smallContract());
@@ -123,3 +132,15 @@ describe('the display of a QEMU', { timeout: 60_000 }, () => {
     expect(await (await adoptDisplayBus(host.files))?.isAlive()).toBe(true);
   });
 });
+
+/** The header of a bzImage, as much as QEMU looks at (Documentation/arch/x86/boot.rst), and nothing to run. */
+function emptyKernel(): Buffer {
+  const kernel = Buffer.alloc(8192);
+  kernel.writeUInt8(1, 0x1f1); // setup_sects
+  kernel.writeUInt16LE(0xaa55, 0x1fe);
+  kernel.write('HdrS', 0x202, 'ascii');
+  kernel.writeUInt16LE(0x020c, 0x206); // boot protocol
+  kernel.writeUInt8(1, 0x211); // loaded high
+  kernel.writeUInt32LE(0x7fff_ffff, 0x22c); // initrd_addr_max
+  return kernel;
+}

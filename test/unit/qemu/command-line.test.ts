@@ -84,7 +84,7 @@ describe('the command line', () => {
       '-device virtio-serial-pci,id=channels,addr=0x4,max_ports=16',
       '-device virtserialport,id=port-agent,bus=channels.0,nr=1,chardev=agent,name=org.wirelessdock.agent.0',
       '-device virtserialport,id=port-extra0,bus=channels.0,nr=2,chardev=extra0,name=org.wirelessdock.lab',
-      '-device virtio-blk-pci,id=disk0,addr=0x3,drive=disk,num-queues=4,werror=stop,rerror=stop,bootindex=0',
+      '-device virtio-blk-pci,id=disk0,addr=0x3,drive=disk,num-queues=4,werror=stop,rerror=stop,bootindex=1',
       '-device virtio-net-pci,id=nic0,addr=0x2,netdev=net0,mac=52:54:00:12:34:56,romfile=,guest_uso4=off,guest_uso6=off,host_uso=off',
       '-device virtio-gpu-pci,id=gpu0,addr=0x1,edid=on,max_outputs=1',
       '-device virtio-keyboard-pci,id=keyboard0,addr=0x7',
