@@ -27,8 +27,7 @@ export async function discoverNetwork(signal: AbortSignal): Promise<PluginAbilit
     // A dry run against the loopback interface: says whether kernel and rights suffice, changes nothing.
     const input = buildRules(
       { mode: 'routed', tap: 'lo', uplink: 'lo', guestAddresses: [] },
-      'fe:00:00:00:00:00',
-      [1],
+      { tapMac: 'fe:00:00:00:00:00', closedPorts: [1], forwardsForUsOnly: true },
     );
     return run(['nft', '-c', '-f', '-'], { input, timeoutMs: limitMs, signal });
   });

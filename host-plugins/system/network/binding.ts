@@ -22,16 +22,31 @@ export interface Setting {
   readonly value: string;
 }
 
+/** The host's own interface towards the LAN. */
+export function lanInterface(binding: NetworkBinding): string {
+  return binding.mode === 'bridged' ? binding.bridge : binding.uplink;
+}
+
+/** Every tap's name begins so; rules that concern all guests of the host match it. */
+export const tapPrefix = 'wd-';
+
+export function forwardingSetting(name: string): string {
+  return `conf/${name}/forwarding`;
+}
+
 /**
- * What the kernel must do on the uplink: forward what comes for the guest, and answer for the guest's address
- * at once (proxy_delay holds proxy answers back for up to 0.8 s). Only on this interface: the host must not
- * become a router between its other networks.
+ * What the kernel must do on the host's interface towards the LAN. Only there, and with rules that let nothing
+ * else through (nft-rules.ts): the host must not become a router between its other networks.
+ *
+ * - Routed: forward what comes for the guest, and answer for its address at once (proxy_delay holds proxy
+ *   answers back for up to 0.8 s).
+ * - Bridged: a guest that comes from a routed host sends to that host's tap, which has the same hardware address
+ *   as this one's. Such frames reach this host itself, which sends them on, until the guest has learned better.
  */
-export function uplinkSettings(uplink: string): Setting[] {
-  return [
-    { name: `conf/${uplink}/forwarding`, value: '1' },
-    { name: `neigh/${uplink}/proxy_delay`, value: '0' },
-  ];
+export function sharedSettings(binding: NetworkBinding): Setting[] {
+  const forwarding = { name: forwardingSetting(lanInterface(binding)), value: '1' };
+  if (binding.mode === 'bridged') return [forwarding];
+  return [forwarding, { name: `neigh/${binding.uplink}/proxy_delay`, value: '0' }];
 }
 
 /**
@@ -52,8 +67,8 @@ export function tapSettings(tap: string, routed: boolean): Setting[] {
 
 /**
  * The hardware address of the host's end: the guest's with the first byte fe, as libvirt has it. It is the same
- * on every host, so a guest that goes from one routed host to the next need not learn it again; and it is high,
- * so that a bridge does not take it for its own.
+ * on every host, so what a guest sends to its last host's tap is taken in at the next one's; and it is high, so
+ * that a bridge does not take it for its own.
  */
 export function tapHardwareAddress(guestMac: string): string {
   return `fe${guestMac.slice(2)}`.toLowerCase();

@@ -2,13 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { run } from '../process/run.ts';
 import {
+  forwardingSetting,
+  lanInterface,
   type NetworkBinding,
   type Setting,
+  sharedSettings,
   tapHardwareAddress,
   tapSettings,
-  uplinkSettings,
 } from './binding.ts';
 import { buildGratuitousArp } from './gratuitous-arp.ts';
+import { commandLimitMs, ip, nft, unlessGone } from './ip-command.ts';
 import { readSetting, writeSetting } from './kernel-settings.ts';
 import { type NetworkRecord, NetworkRecords } from './network-record.ts';
 import { buildRemoval, buildRules } from './nft-rules.ts';
@@ -21,13 +24,8 @@ export interface HostNetworkSettings {
   readonly closedPorts: readonly number[];
 }
 
-const commandLimitMs = 10_000;
-
 /** When the announcements are sent, ms after the first; a lost frame on Wi-Fi must not cost the connection. */
 const announceAtMs = [0, 50, 200];
-
-/** What `ip` says of things that are gone; then there is nothing to put back. */
-const gone = /Cannot find device|does not exist|No such (device|file|process)|Device not found/i;
 
 /**
  * Taps, and how they are joined to the LAN. Every change is written down before it is made and put back by
@@ -72,7 +70,7 @@ export class HostNetwork {
   /** Withdraws, then removes the tap. Nothing to do is no error. */
   async removeTap(tap: string, signal: AbortSignal): Promise<void> {
     await this.withdraw(tap, signal);
-    await this.#inTurn(() => unlessGone(['link', 'delete', 'dev', tap], signal));
+    await this.#inTurn(() => unlessGone(['ip', 'link', 'delete', 'dev', tap], signal));
   }
 
   /** The hardware address of the host's end of the tap; undefined when there is no such tap. */
@@ -86,10 +84,14 @@ export class HostNetwork {
       await this.#putBack(binding.tap, signal);
       const mac = (await this.#find(binding.tap, signal))?.mac;
       if (mac === undefined) throw new DockError('not-found', `there is no tap ${binding.tap}`);
-      await this.#records.write({ binding, before: await this.#settingsBefore(binding, signal) });
+      const before = await this.#settingsBefore(binding, signal);
+      await this.#records.write({ binding, before });
       try {
-        const input = buildRules(binding, mac, this.#closedPorts);
-        await run(['nft', '-f', '-'], { input, timeoutMs: commandLimitMs, signal });
+        const forwarding = forwardingSetting(lanInterface(binding));
+        const forwardsForUsOnly = before.some(({ name, value }) => name === forwarding && value === '0');
+        const closedPorts = this.#closedPorts;
+        await nft(buildRules(binding, { tapMac: mac, closedPorts, forwardsForUsOnly }), signal);
+        for (const setting of sharedSettings(binding)) await writeSetting(setting, signal);
         for (const setting of tapSettings(binding.tap, binding.mode === 'routed'))
           await writeSetting(setting, signal);
         if (binding.mode === 'bridged') await joinBridge(binding, signal);
@@ -119,16 +121,13 @@ export class HostNetwork {
     guestAddresses: readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
-    const out = binding.mode === 'bridged' ? binding.bridge : binding.uplink;
+    const out = lanInterface(binding);
     const mac = binding.mode === 'bridged' ? guestMac : await this.hardwareAddress(out, signal);
     if (mac === undefined) throw new DockError('not-found', `there is no interface ${out}`);
     if (binding.mode === 'bridged') {
       // The bridge may know the guest behind another port, from when it was on another bridged host.
-      await unlessGone(
-        ['fdb', 'replace', guestMac, 'dev', binding.tap, 'master', 'dynamic'],
-        signal,
-        'bridge',
-      );
+      const entry = [guestMac, 'dev', binding.tap, 'master', 'dynamic'];
+      await unlessGone(['bridge', 'fdb', 'replace', ...entry], signal);
     }
     const frames = guestAddresses.map((address) => buildGratuitousArp(mac, address));
     let elapsedMs = 0;
@@ -143,10 +142,9 @@ export class HostNetwork {
 
   /** What the shared settings were before the first of ours changed them. */
   async #settingsBefore(binding: NetworkBinding, signal: AbortSignal): Promise<Setting[]> {
-    if (binding.mode !== 'routed') return [];
     const others = (await this.#records.others(binding.tap)).flatMap((record) => record.before);
     return Promise.all(
-      uplinkSettings(binding.uplink).map(async ({ name }) => {
+      sharedSettings(binding).map(async ({ name }) => {
         const known = others.find((setting) => setting.name === name);
         return known ?? { name, value: await readSetting(name, signal) };
       }),
@@ -166,18 +164,16 @@ export class HostNetwork {
     if (record?.binding.mode === 'routed') {
       const { guestAddresses, uplink } = record.binding;
       for (const address of guestAddresses) {
-        await attempt(() => unlessGone(['neigh', 'delete', 'proxy', address, 'dev', uplink], signal));
+        await attempt(() => unlessGone(['ip', 'neigh', 'delete', 'proxy', address, 'dev', uplink], signal));
       }
     }
     if ((await this.#find(tap, signal)) !== undefined) {
-      await attempt(() => unlessGone(['route', 'flush', 'dev', tap], signal));
-      await attempt(() => unlessGone(['neigh', 'flush', 'dev', tap], signal));
-      await attempt(() => unlessGone(['link', 'set', 'dev', tap, 'nomaster'], signal));
+      await attempt(() => unlessGone(['ip', 'route', 'flush', 'dev', tap], signal));
+      await attempt(() => unlessGone(['ip', 'neigh', 'flush', 'dev', tap], signal));
+      await attempt(() => unlessGone(['ip', 'link', 'set', 'dev', tap, 'nomaster'], signal));
       for (const setting of tapSettings(tap, false)) await attempt(() => writeSetting(setting, signal));
     }
-    await attempt(() =>
-      run(['nft', '-f', '-'], { input: buildRemoval(tap), timeoutMs: commandLimitMs, signal }),
-    );
+    await attempt(() => nft(buildRemoval(tap), signal));
     if (record !== undefined) await attempt(() => this.#restoreSettings(record, signal));
     const [first] = failures;
     if (first !== undefined) {
@@ -226,25 +222,10 @@ async function joinBridge(binding: NetworkBinding & { mode: 'bridged' }, signal:
  * not for everything that it happens to have a route to.
  */
 async function route(binding: NetworkBinding & { mode: 'routed' }, signal: AbortSignal): Promise<void> {
-  for (const setting of uplinkSettings(binding.uplink)) await writeSetting(setting, signal);
   for (const address of binding.guestAddresses) {
     await ip(['route', 'replace', `${address}/32`, 'dev', binding.tap, 'scope', 'link'], signal);
     await ip(['neigh', 'replace', 'proxy', address, 'dev', binding.uplink], signal);
     // What this host itself knew of the guest as a neighbour on the LAN is no longer true.
-    await unlessGone(['neigh', 'flush', 'to', address, 'dev', binding.uplink], signal);
-  }
-}
-
-async function ip(args: readonly string[], signal: AbortSignal): Promise<void> {
-  await run(['ip', ...args], { timeoutMs: commandLimitMs, signal });
-}
-
-async function unlessGone(args: readonly string[], signal: AbortSignal, program = 'ip'): Promise<void> {
-  try {
-    await run([program, ...args], { timeoutMs: commandLimitMs, signal });
-  } catch (error) {
-    const failure = DockError.from(error);
-    if (failure.kind === 'io' && gone.test(String(failure.detail?.['stderr'] ?? ''))) return;
-    throw error;
+    await unlessGone(['ip', 'neigh', 'flush', 'to', address, 'dev', binding.uplink], signal);
   }
 }

@@ -1,14 +1,24 @@
-import type { NetworkBinding } from './binding.ts';
+import { lanInterface, type NetworkBinding, tapPrefix } from './binding.ts';
 
 /** nft(8) reads names of letters, digits and underscores unquoted; taps have hyphens. */
 export function tableName(tap: string): string {
   return `wdock_${tap.replace(/[^A-Za-z0-9]/g, '_')}`;
 }
 
-/** Deletes the table whether it is there or not. */
+/** Deletes the tables whether they are there or not. */
 export function buildRemoval(tap: string): string {
   const table = tableName(tap);
-  return `add table netdev ${table}\ndelete table netdev ${table}\n`;
+  return ['netdev', 'inet']
+    .map((family) => `add table ${family} ${table}\ndelete table ${family} ${table}\n`)
+    .join('');
+}
+
+export interface RuleSettings {
+  readonly tapMac: string;
+  /** TCP ports of the host that the guest may not reach. */
+  readonly closedPorts: readonly number[];
+  /** The LAN interface forwards only for our guests: it did not before. */
+  readonly forwardsForUsOnly: boolean;
 }
 
 /**
@@ -18,25 +28,39 @@ export function buildRemoval(tap: string): string {
  * - The guest may not reach wdockd on its own host: whoever owns the guest does not own the device.
  * - Routed: frames for hardware addresses that the guest learned on the host before are taken as sent to this
  *   host, which routes them on. Without it they are dropped until the guest's ARP cache has aged.
+ * - The host passes the guest on to its LAN and nowhere else (no VPN, no other network), and nobody on the LAN
+ *   gets further through this host than to its guests, unless it was a router already.
  */
-export function buildRules(binding: NetworkBinding, tapMac: string, closedPorts: readonly number[]): string {
-  const rules: string[] = [];
-  if (closedPorts.length > 0) {
-    const ports = `{ ${closedPorts.join(', ')} }`;
-    rules.push(`fib daddr type local tcp dport ${ports} drop`);
+export function buildRules(binding: NetworkBinding, settings: RuleSettings): string {
+  const lan = lanInterface(binding);
+  const ingress: string[] = [];
+  const forward: string[] = [];
+  const elsewhere = `oifname != "${lan}" oifname != "${tapPrefix}*" drop`;
+  if (settings.closedPorts.length > 0) {
+    ingress.push(`fib daddr type local tcp dport { ${settings.closedPorts.join(', ')} } drop`);
   }
   if (binding.mode === 'routed') {
-    rules.push(`ether type ip meta pkttype other ether daddr set ${tapMac} meta pkttype set host`);
+    ingress.push(`ether type ip meta pkttype other ether daddr set ${settings.tapMac} meta pkttype set host`);
+    forward.push(`iifname "${binding.tap}" ${elsewhere}`);
   }
+  if (settings.forwardsForUsOnly) forward.push(`iifname "${lan}" ${elsewhere}`);
   const table = tableName(binding.tap);
   return [
     buildRemoval(binding.tap).trimEnd(),
     `table netdev ${table} {`,
-    '  chain ingress {',
-    `    type filter hook ingress device "${binding.tap}" priority -150; policy accept;`,
-    ...rules.map((rule) => `    ${rule}`),
-    '  }',
+    ...chain(
+      'ingress',
+      `type filter hook ingress device "${binding.tap}" priority -150; policy accept;`,
+      ingress,
+    ),
+    '}',
+    `table inet ${table} {`,
+    ...chain('forward', 'type filter hook forward priority -10; policy accept;', forward),
     '}',
     '',
   ].join('\n');
+}
+
+function chain(name: string, head: string, rules: readonly string[]): string[] {
+  return [`  chain ${name} {`, ...[head, ...rules].map((line) => `    ${line}`), '  }'];
 }

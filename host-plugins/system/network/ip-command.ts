@@ -1,0 +1,29 @@
+import { DockError } from '../../../protocol/dock-error.ts';
+import { run } from '../process/run.ts';
+
+export const commandLimitMs = 10_000;
+
+/** What iproute2 says of things that are gone; then there is nothing to put back. */
+const gone = /Cannot find device|does not exist|No such (device|file|process)|Device not found/i;
+
+/** ip(8). Throws `io` with what it said. */
+export async function ip(args: readonly string[], signal: AbortSignal): Promise<void> {
+  await run(['ip', ...args], { timeoutMs: commandLimitMs, signal });
+}
+
+/** For putting back: runs a command of iproute2, and what is gone already is no error. */
+export async function unlessGone(argv: readonly string[], signal: AbortSignal): Promise<void> {
+  try {
+    await run(argv, { timeoutMs: commandLimitMs, signal });
+  } catch (error) {
+    const failure = DockError.from(error);
+    const said = failure.detail?.['stderr'];
+    if (failure.kind === 'io' && typeof said === 'string' && gone.test(said)) return;
+    throw error;
+  }
+}
+
+/** Applies a whole nft(8) input, or nothing of it. */
+export async function nft(input: string, signal: AbortSignal): Promise<void> {
+  await run(['nft', '-f', '-'], { input, timeoutMs: commandLimitMs, signal });
+}

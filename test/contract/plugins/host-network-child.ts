@@ -1,0 +1,41 @@
+// A host of its own: HostNetwork in a process whose network namespace is the host's. Requests come as JSON lines
+// on standard input, one answer a line goes back.
+import { createInterface } from 'node:readline';
+import { NetworkBinding } from '../../../host-plugins/system/network/binding.ts';
+import { HostNetwork } from '../../../host-plugins/system/network/host-network.ts';
+import { DockError } from '../../../protocol/dock-error.ts';
+
+const [runtimeFolder = '', ...closedPorts] = process.argv.slice(2);
+const network = new HostNetwork({ runtimeFolder, closedPorts: closedPorts.map(Number) });
+
+async function answer(line: string): Promise<unknown> {
+  const { method, params } = JSON.parse(line) as { method: string; params: unknown[] };
+  const [first, second, third] = params;
+  const signal = AbortSignal.timeout(20_000);
+  switch (method) {
+    case 'createTap':
+      return network.createTap(String(first), String(second), undefined, signal);
+    case 'removeTap':
+      return network.removeTap(String(first), signal);
+    case 'hardwareAddress':
+      return network.hardwareAddress(String(first), signal);
+    case 'bind':
+      return network.bind(NetworkBinding.parse(first), signal);
+    case 'withdraw':
+      return network.withdraw(String(first), signal);
+    case 'announce':
+      return network.announce(NetworkBinding.parse(first), String(second), third as string[], signal);
+    default:
+      throw new DockError('usage', `no method ${method}`);
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  let reply: object;
+  try {
+    reply = { result: await answer(line) };
+  } catch (error) {
+    reply = { error: DockError.from(error).toData() };
+  }
+  process.stdout.write(`${JSON.stringify(reply)}\n`);
+}

@@ -1,0 +1,270 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface, type Interface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { NetworkBinding } from '../../../host-plugins/system/network/binding.ts';
+import { run } from '../../../host-plugins/system/process/run.ts';
+import { DockError, type DockErrorData } from '../../../protocol/dock-error.ts';
+
+const limitMs = 20_000;
+let made = 0;
+
+export const closedPort = 7440;
+export const guestMac = '52:54:00:aa:bb:01';
+export const guestIp = '10.77.0.50';
+export const clientIp = '10.77.0.100';
+
+/** A network namespace; `run` runs a program in it. Deleting it takes everything inside along. */
+export class Namespace implements AsyncDisposable {
+  readonly name: string;
+
+  private constructor(name: string) {
+    this.name = name;
+  }
+
+  static async create(role: string): Promise<Namespace> {
+    const namespace = new Namespace(`wdp${process.pid}-${made++}-${role}`);
+    await outside('ip', 'netns', 'add', namespace.name);
+    await namespace.run('ip', 'link', 'set', 'lo', 'up');
+    return namespace;
+  }
+
+  async run(...argv: string[]): Promise<string> {
+    return (await outside('ip', 'netns', 'exec', this.name, ...argv)).stdout;
+  }
+
+  async setting(name: string, value?: string): Promise<string> {
+    const path = `/proc/sys/net/ipv4/${name}`;
+    if (value !== undefined) await this.run('sh', '-c', `echo ${value} > ${path}`);
+    return (await this.run('cat', path)).trim();
+  }
+
+  /** Lost packets of `count` pings, 0.2 s apart. */
+  async ping(address: string, count = 3): Promise<number> {
+    const script = `ping -n -i 0.2 -c ${count} -W 1 ${address} || true`;
+    const received = /(\d+) received/.exec(await this.run('sh', '-c', script))?.[1];
+    return count - Number(received ?? 0);
+  }
+
+  /** What this host knows of a neighbour's hardware address. */
+  async neighbour(address: string): Promise<string | undefined> {
+    const entries = JSON.parse((await this.run('ip', '-j', 'neigh', 'show', address)) || '[]') as {
+      lladdr?: string;
+    }[];
+    return entries[0]?.lladdr;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await outside('ip', 'netns', 'delete', this.name).catch(() => {});
+  }
+}
+
+function outside(...argv: string[]) {
+  return run(argv, { timeoutMs: limitMs, signal: AbortSignal.timeout(limitMs) });
+}
+
+/** A host on the LAN with the product's HostNetwork in a process of its own; `kill` and `start` are its crash. */
+export class Host implements AsyncDisposable {
+  readonly namespace: Namespace;
+  readonly runtimeFolder: string;
+  #child: ChildProcessWithoutNullStreams | undefined;
+  #lines: Interface | undefined;
+  #waiting: ((line: string) => void)[] = [];
+
+  private constructor(namespace: Namespace, runtimeFolder: string) {
+    this.namespace = namespace;
+    this.runtimeFolder = runtimeFolder;
+  }
+
+  static async create(role: string): Promise<Host> {
+    const host = new Host(await Namespace.create(role), await mkdtemp(join(tmpdir(), 'wdp-')));
+    await host.start();
+    return host;
+  }
+
+  async start(): Promise<void> {
+    const script = fileURLToPath(new URL('./host-network-child.ts', import.meta.url));
+    const argv = [
+      'netns',
+      'exec',
+      this.namespace.name,
+      process.execPath,
+      script,
+      this.runtimeFolder,
+      `${closedPort}`,
+    ];
+    this.#child = spawn('ip', argv);
+    this.#lines = createInterface({ input: this.#child.stdout });
+    this.#lines.on('line', (line) => this.#waiting.shift()?.(line));
+    this.#child.stderr.pipe(process.stderr);
+    await once(this.#child, 'spawn');
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  createTap = (tap: string): Promise<void> => this.#call('createTap', tap, guestMac);
+  removeTap = (tap: string): Promise<void> => this.#call('removeTap', tap);
+  hardwareAddress = (name: string): Promise<string | undefined> => this.#call('hardwareAddress', name);
+  bind = (binding: NetworkBinding): Promise<void> => this.#call('bind', binding);
+  withdraw = (tap: string): Promise<void> => this.#call('withdraw', tap);
+  announce = (binding: NetworkBinding): Promise<void> => this.#call('announce', binding, guestMac, [guestIp]);
+
+  async #call<T>(method: string, ...params: unknown[]): Promise<T> {
+    const line = await new Promise<string>((resolve) => {
+      this.#waiting.push(resolve);
+      this.#child?.stdin.write(`${JSON.stringify({ method, params })}\n`);
+    });
+    const { result, error } = JSON.parse(line) as { result: T; error?: DockErrorData };
+    if (error !== undefined) throw new DockError(error.kind, error.message);
+    return result;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    await this.namespace[Symbol.asyncDispose]();
+    await rm(this.runtimeFolder, { recursive: true, force: true });
+  }
+}
+
+/**
+ * A LAN (a switch), a client on it, and two hosts: `mobile` with one interface `wlan0`, as a Wi-Fi station has
+ * it, and `desktop` with `eth0` on the bridge `br0`. The guest is a namespace whose interface is brought to the
+ * tap of the host that it is on, as QEMU would; its neighbour cache goes along, as a moving VM's does.
+ */
+export class TestLan implements AsyncDisposable {
+  readonly #cleanup = new AsyncDisposableStack();
+  readonly switch: Namespace;
+  readonly client: Namespace;
+  readonly guest: Namespace;
+  readonly mobile: Host;
+  readonly desktop: Host;
+  #relay: { child: ChildProcessWithoutNullStreams; namespace: Namespace } | undefined;
+
+  private constructor(parts: {
+    switch: Namespace;
+    client: Namespace;
+    guest: Namespace;
+    mobile: Host;
+    desktop: Host;
+  }) {
+    this.switch = parts.switch;
+    this.client = parts.client;
+    this.guest = parts.guest;
+    this.mobile = parts.mobile;
+    this.desktop = parts.desktop;
+  }
+
+  static async create(): Promise<TestLan> {
+    const cleanup = new AsyncDisposableStack();
+    const keep = <T extends AsyncDisposable>(part: T): T => cleanup.use(part);
+    try {
+      const lan = new TestLan({
+        switch: keep(await Namespace.create('lan')),
+        client: keep(await Namespace.create('client')),
+        guest: keep(await Namespace.create('guest')),
+        mobile: keep(await Host.create('mobile')),
+        desktop: keep(await Host.create('desktop')),
+      });
+      await lan.#wire();
+      lan.#cleanup.use(cleanup.move());
+      return lan;
+    } catch (error) {
+      await cleanup.disposeAsync();
+      throw error;
+    }
+  }
+
+  async #wire(): Promise<void> {
+    const { switch: lan, client, guest, mobile, desktop } = this;
+    await lan.run('ip', 'link', 'add', 'sw', 'type', 'bridge');
+    await lan.run('ip', 'link', 'set', 'sw', 'up');
+    await this.#plugIn(client, 'eth0', 'client');
+    await this.#plugIn(mobile.namespace, 'wlan0', 'mobile');
+    await this.#plugIn(desktop.namespace, 'eth0', 'desktop');
+    await client.run('ip', 'address', 'add', `${clientIp}/24`, 'dev', 'eth0');
+    await mobile.namespace.run('ip', 'address', 'add', '10.77.0.11/24', 'dev', 'wlan0');
+    await desktop.namespace.run('ip', 'link', 'add', 'br0', 'type', 'bridge');
+    await desktop.namespace.run('ip', 'link', 'set', 'eth0', 'master', 'br0');
+    await desktop.namespace.run('ip', 'link', 'set', 'br0', 'up');
+    await desktop.namespace.run('ip', 'address', 'add', '10.77.0.12/24', 'dev', 'br0');
+    await guest.run(
+      'ip',
+      'link',
+      'add',
+      'eth0',
+      'address',
+      guestMac,
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'cable',
+    );
+    await guest.run('ip', 'link', 'set', 'eth0', 'up');
+    await guest.run('ip', 'address', 'add', `${guestIp}/24`, 'dev', 'eth0');
+    // A VM that moves sees no loss of carrier, so its neighbour cache stays; this one's cable is pulled.
+    await guest.setting('conf/eth0/arp_evict_nocarrier', '0');
+  }
+
+  async #plugIn(host: Namespace, name: string, port: string): Promise<void> {
+    const { name: lan } = this.switch;
+    await host.run('ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', port, 'netns', lan);
+    await host.run('ip', 'link', 'set', name, 'up');
+    await this.switch.run('ip', 'link', 'set', port, 'master', 'sw');
+    await this.switch.run('ip', 'link', 'set', port, 'up');
+  }
+
+  /** The guest runs on this host now, at this tap. */
+  async moveGuest(host: Host, tap: string): Promise<void> {
+    const from = this.#relay?.namespace ?? this.guest;
+    await this.#stopRelay();
+    const to = host.namespace;
+    if (from !== to) await from.run('ip', 'link', 'set', 'cable', 'netns', to.name);
+    // The cable's end must not speak for the host: the tap alone does.
+    await to.setting('conf/cable/arp_ignore', '8');
+    await to.run('sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/cable/disable_ipv6');
+    await to.run('ip', 'link', 'set', 'cable', 'up');
+    const child = spawn('ip', [
+      ...['netns', 'exec', to.name, 'socat'],
+      ...[`TUN,tun-type=tap,tun-name=${tap},iff-no-pi,iff-up`, 'INTERFACE:cable'],
+    ]);
+    this.#relay = { child, namespace: to };
+    child.stderr.pipe(process.stderr);
+    await until(async () => /LOWER_UP/.test(await to.run('ip', 'link', 'show', 'dev', tap)));
+    await until(async () =>
+      /state UP|UP,LOWER_UP/.test(await this.guest.run('ip', 'link', 'show', 'dev', 'eth0')),
+    );
+  }
+
+  async #stopRelay(): Promise<void> {
+    const child = this.#relay?.child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stopRelay();
+    await this.#cleanup.disposeAsync();
+  }
+}
+
+/** For what the kernel tells nobody about; fails after 10 s. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`not within 10 s: ${condition}`);
+    await delay(50);
+  }
+}
