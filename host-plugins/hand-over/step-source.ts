@@ -215,17 +215,17 @@ function takeBack(state: ReleasedState, reason: string): Step {
   };
 }
 
+/** Memory that is not good ends before the journal owns: a restart in between must not find and run it. */
 function force(state: ReleasedState, memoryIsGood: boolean): Step {
   const epoch = state.position.epoch + forceLeap;
   const position: Position = { at: 'owner', epoch, offered: epoch, peer: state.position.peer };
   return {
     state: { position },
     effects: [
+      ...(memoryIsGood ? [] : [{ do: 'quit' } as const]),
       commit(position, 'a person forced it'),
       emit({ kind: 'forced', epoch, memory: memoryIsGood ? 'kept' : 'dropped' }),
-      ...(memoryIsGood
-        ? [{ do: 'resume' } as const]
-        : [{ do: 'quit' } as const, { do: 'power-cut' } as const]),
+      memoryIsGood ? { do: 'resume' } : { do: 'power-cut' },
       ...send(position.peer, { say: 'running', epoch }),
     ],
   };

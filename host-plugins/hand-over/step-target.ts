@@ -106,6 +106,7 @@ function giveUp(state: AcceptingState | StartingState, why: string): Step {
   };
 }
 
+/** Memory that is not good ends before the journal owns: a restart in between must not find and run it. */
 function force(state: AcceptingState, memoryIsGood: boolean): Step {
   const keep = memoryIsGood && state.loaded === true;
   const epoch = state.position.epoch + forceLeap;
@@ -113,9 +114,10 @@ function force(state: AcceptingState, memoryIsGood: boolean): Step {
   return {
     state: { position },
     effects: [
+      ...(keep ? [] : [{ do: 'quit' } as const]),
       commit(position, 'a person forced it'),
       emit({ kind: 'forced', epoch, memory: keep ? 'kept' : 'dropped' }),
-      ...(keep ? [{ do: 'resume' } as const] : [{ do: 'quit' } as const, { do: 'power-cut' } as const]),
+      keep ? { do: 'resume' } : { do: 'power-cut' },
       ...send(position.peer, { say: 'running', epoch }),
     ],
   };
