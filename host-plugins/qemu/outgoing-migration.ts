@@ -34,7 +34,7 @@ export type MigrationEvent =
 
 /** Cancelling is local work; only a wedged QEMU takes longer, ms. */
 const cancelMs = 15_000;
-/** After this long a cancel that waits for a hung socket is helped by `yank`, ms. */
+/** A cancel that has not ended after this long is taken to wait for a hung link, ms. */
 const yankAfterMs = 3_000;
 
 /**
@@ -99,7 +99,7 @@ export class OutgoingMigration {
   }
 
   /**
-   * Sends the last state. When it resolves the source is stopped (`postmigrate`), and the target has loaded all, paused: only the
+   * Sends the last state; while it waits for a hung link, QEMU answers only out-of-band commands. When it resolves the source is stopped (`postmigrate`), and the target has loaded all, paused: only the
    * hand-over may now run either. When it rejects with `qemu-refused` the VM runs here again; an abort stops only the waiting.
    */
   async finish(signal: AbortSignal): Promise<MigrationStatistics> {
@@ -116,27 +116,25 @@ export class OutgoingMigration {
 
   /**
    * Cancels; resolves when it has ended and the VM is as it was before. `completed` when it was too late: the target has
-   * everything, and the hand-over has to decide. A hung socket is cut.
+   * everything, and the hand-over has to decide. A hung link is cut: while the last state waits for it, QEMU
+   * answers nothing but out-of-band commands.
    */
   async cancel(signal: AbortSignal): Promise<'cancelled' | 'failed' | 'completed'> {
-    const { status } = await queryMigration(this.#qmp, signal);
-    if (status === 'none') return 'cancelled';
-    if (status !== 'completed') await this.#qmp.execute('migrate_cancel', {}, signal);
-    const info = await this.#untilEnded(signal);
-    if (info.status === 'completed') return 'completed';
-    await untilSettled(this.#qmp, signal);
-    if (info.status === 'cancelled') this.#emit({ kind: 'cancelled' });
-    return info.status === 'failed' ? 'failed' : 'cancelled';
-  }
-
-  async #untilEnded(signal: AbortSignal): Promise<MigrationInfo> {
-    const soon = AbortSignal.any([signal, AbortSignal.timeout(yankAfterMs)]);
+    const hung = setTimeout(() => {
+      // Refused where the migration has ended meanwhile: then nothing hangs.
+      cutMigration(this.#qmp, signal).catch(() => {});
+    }, yankAfterMs);
     try {
-      return await untilMigration(this.#qmp, ['completed'], () => {}, soon);
-    } catch (error) {
-      if (signal.aborted || !soon.aborted) throw error;
-      await cutMigration(this.#qmp, signal);
-      return await untilMigration(this.#qmp, ['completed'], () => {}, signal);
+      const { status } = await queryMigration(this.#qmp, signal);
+      if (status === 'none') return 'cancelled';
+      if (status !== 'completed') await this.#qmp.execute('migrate_cancel', {}, signal);
+      const info = await untilMigration(this.#qmp, ['completed'], () => {}, signal);
+      if (info.status === 'completed') return 'completed';
+      await untilSettled(this.#qmp, signal);
+      if (info.status === 'cancelled') this.#emit({ kind: 'cancelled' });
+      return info.status === 'failed' ? 'failed' : 'cancelled';
+    } finally {
+      clearTimeout(hung);
     }
   }
 

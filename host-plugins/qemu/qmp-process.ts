@@ -26,6 +26,7 @@ const retryMs = 20;
 export class QmpProcess implements AsyncDisposable {
   readonly process: DetachedProcess;
   readonly qmp: QmpClient;
+  #reconnecting: Promise<void> | undefined;
 
   private constructor(process: DetachedProcess, qmp: QmpClient) {
     this.process = process;
@@ -79,9 +80,18 @@ export class QmpProcess implements AsyncDisposable {
     return this.process.pid;
   }
 
-  /** Connects again after the connection broke while the process lives. */
+  /** Connects again, where the connection broke while the process lives; several callers at once share one attempt. */
   async reconnect(signal: AbortSignal): Promise<void> {
-    if (this.qmp.state === 'idle') await this.qmp.connect(signal);
+    if (this.qmp.state === 'running') return;
+    this.#reconnecting ??= this.#connectAgain(signal).finally(() => {
+      this.#reconnecting = undefined;
+    });
+    await this.#reconnecting;
+  }
+
+  async #connectAgain(signal: AbortSignal): Promise<void> {
+    await this.qmp.disconnect(); // the old connection may still be closing
+    await this.qmp.connect(signal);
   }
 
   /** Resolves, with what it said last, when the process has ended: by itself, killed or asked to. */

@@ -10,9 +10,10 @@ import {
 import { type MigrationEvent, OutgoingMigration } from '../../../host-plugins/qemu/outgoing-migration.ts';
 import type { QmpProcess } from '../../../host-plugins/qemu/qmp-process.ts';
 import { queryStatus } from '../../../host-plugins/qemu/qmp-schema.ts';
+import { readFilling, readVcpuSlots } from '../../../host-plugins/qemu/read-filling.ts';
 import { saveState } from '../../../host-plugins/qemu/save-state.ts';
-import type { MachineContract } from '../../../protocol/workspace.ts';
-import { smallContract, soon, TestHost } from './machine-fixture.ts';
+import type { MachineContract, MachineFilling } from '../../../protocol/workspace.ts';
+import { emptyFilling, smallContract, soon, TestHost } from './machine-fixture.ts';
 
 describe('a move between two QEMUs', { timeout: 60_000 }, () => {
   it('refuses a machine of another shape with the reason, and leaves the source running', async () => {
@@ -107,6 +108,97 @@ describe('a move between two QEMUs', { timeout: 60_000 }, () => {
     expect(await queryStatus(source.qmp, soon())).toMatchObject({ running: true });
   });
 
+  it('goes on running on the source when the target dies while memory moves', async () => {
+    await using hosts = await twoHosts();
+    const { source, target } = hosts;
+    await source.qmp.execute('cont', {}, soon());
+    await using link = await CuttableLink.create(`${hosts.socket}.link`, hosts.socket, 64 * 1024);
+    const outgoing = await OutgoingMigration.start(source.qmp, { socket: link.path }, soon());
+    await link.full;
+    await target.kill(soon());
+    link.cut();
+    await expect(outgoing.untilPreSwitchover(soon())).rejects.toMatchObject({ kind: 'qemu-refused' });
+    expect(await queryStatus(source.qmp, soon())).toMatchObject({ running: true });
+  });
+
+  it('is refused at once where nobody listens, and the source runs on', async () => {
+    await using hosts = await twoHosts();
+    const { source } = hosts;
+    await source.qmp.execute('cont', {}, soon());
+    const move = OutgoingMigration.start(source.qmp, { socket: `${hosts.socket}.nobody` }, soon()).then(
+      (outgoing) => outgoing.untilPreSwitchover(soon()),
+    );
+    await expect(move).rejects.toMatchObject({ kind: 'qemu-refused' });
+    expect(await queryStatus(source.qmp, soon())).toMatchObject({ running: true });
+  });
+
+  it('can be cancelled while the last state hangs on the link, by cutting the link', async () => {
+    await using hosts = await twoHosts();
+    const { source } = hosts;
+    await source.qmp.execute('cont', {}, soon());
+    await using link = await CuttableLink.create(
+      `${hosts.socket}.link`,
+      hosts.socket,
+      Number.POSITIVE_INFINITY,
+    );
+    const outgoing = await OutgoingMigration.start(source.qmp, { socket: link.path }, soon());
+    await outgoing.untilPreSwitchover(soon());
+    link.hold();
+    await expect(outgoing.finish(soon(500))).rejects.toMatchObject({ kind: 'timeout' });
+    expect(await outgoing.cancel(soon())).not.toBe('completed');
+    expect(await queryStatus(source.qmp, soon())).toMatchObject({ running: true });
+  });
+
+  it('that is cancelled leaves a paused source paused', async () => {
+    await using hosts = await twoHosts();
+    const { source } = hosts;
+    await source.qmp.execute('cont', {}, soon());
+    await source.qmp.execute('stop', {}, soon());
+    const outgoing = await OutgoingMigration.start(source.qmp, { socket: hosts.socket }, soon());
+    await outgoing.untilPreSwitchover(soon());
+    await outgoing.cancel(soon());
+    expect(await queryStatus(source.qmp, soon())).toEqual({ running: false, status: 'paused' });
+  });
+
+  it('takes along what was plugged on the way: the target is made from what the source is', async () => {
+    const contract = smallContract();
+    await using home = await TestHost.create();
+    await using away = await TestHost.create(home);
+    const source = await home.startQemu(contract, { paused: false });
+    const slots = await readVcpuSlots(source.qmp, soon());
+    for (const slot of slots.filter(({ index }) => index === 1 || index === 3)) {
+      await source.qmp.execute(
+        'device_add',
+        { driver: slot.driver, id: `cpu${slot.index}`, ...slot.place },
+        soon(),
+      );
+    }
+    const filling = await readFilling(source.qmp, soon());
+    expect(filling.pluggedVcpus).toEqual([1, 3]);
+    const target = await away.startQemu(contract, { incoming: 'defer' }, filling);
+    await startIncoming(target.qmp, away.files.incomingSocket, soon());
+    const outgoing = await OutgoingMigration.start(source.qmp, { socket: away.files.incomingSocket }, soon());
+    await outgoing.untilPreSwitchover(soon());
+    await Promise.all([outgoing.finish(soon()), untilArrived(target, soon())]);
+    await target.qmp.execute('cont', {}, soon());
+    expect(await readFilling(target.qmp, soon())).toEqual(filling);
+  });
+
+  it('is refused by a target that lacks a plugged vCPU', async () => {
+    await using hosts = await twoHosts(smallContract(), undefined, {
+      pluggedVcpus: [2],
+      requestedPluggedMemoryMiB: 0,
+    });
+    const { source, target } = hosts;
+    await source.qmp.execute('cont', {}, soon());
+    const refused = expect(untilArrived(target, soon())).rejects.toThrow(/cpu/);
+    const outgoing = await OutgoingMigration.start(source.qmp, { socket: hosts.socket }, soon());
+    const sent = outgoing.untilPreSwitchover(soon()).then(() => outgoing.finish(soon()));
+    await expect(sent).rejects.toMatchObject({ kind: 'qemu-refused' });
+    await refused;
+    expect(await queryStatus(source.qmp, soon())).toMatchObject({ running: true });
+  });
+
   it('is finished by a daemon that was restarted in the middle', async () => {
     await using hosts = await twoHosts();
     const { source, target } = hosts;
@@ -171,12 +263,13 @@ interface TwoHosts extends AsyncDisposable {
 async function twoHosts(
   contract: MachineContract = smallContract(),
   targetContract: MachineContract = contract,
+  sourceFilling: MachineFilling = emptyFilling,
 ): Promise<TwoHosts> {
   const cleanup = new AsyncDisposableStack();
   try {
     const home = cleanup.use(await TestHost.create());
     const away = cleanup.use(await TestHost.create(home));
-    const source = await home.startQemu(contract);
+    const source = await home.startQemu(contract, {}, sourceFilling);
     const target = await away.startQemu(targetContract, { incoming: 'defer' });
     expect(await readIncoming(target.qmp, soon())).toBe('waiting');
     await startIncoming(target.qmp, away.files.incomingSocket, soon());
@@ -194,6 +287,7 @@ class CuttableLink implements AsyncDisposable {
   readonly full: Promise<void>;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  #held = false;
 
   private constructor(path: string, to: string, bytes: number) {
     const full = Promise.withResolvers<void>();
@@ -208,9 +302,9 @@ class CuttableLink implements AsyncDisposable {
       far.pipe(near);
       let carried = 0;
       near.on('data', (data) => {
-        far.write(data);
+        if (!this.#held) far.write(data);
         carried += data.length;
-        if (carried < bytes) return;
+        if (carried < bytes && !this.#held) return;
         near.pause();
         full.resolve();
       });
@@ -222,6 +316,11 @@ class CuttableLink implements AsyncDisposable {
     link.#server.listen(path);
     await once(link.#server, 'listening');
     return link;
+  }
+
+  /** Carries nothing any more, and does not close. */
+  hold(): void {
+    this.#held = true;
   }
 
   cut(): void {
