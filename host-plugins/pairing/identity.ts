@@ -1,6 +1,6 @@
 import 'reflect-metadata'; // before @peculiar/x509, whose container throws without it
 import { createPrivateKey, createPublicKey, randomBytes, webcrypto } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { X509CertificateGenerator } from '@peculiar/x509';
 import { DockError } from '../../protocol/dock-error.ts';
@@ -36,8 +36,8 @@ async function readIdentity(folder: string): Promise<Identity | undefined> {
         cause: error,
       });
     }
-    const rest = await readFile(join(folder, 'device.key')).catch(() => undefined);
-    if (rest !== undefined) throw broken(folder, 'device.crt is missing');
+    const there = await readdir(folder).catch(() => []);
+    if (there.length > 0) throw broken(folder, 'device.key or device.crt is missing');
     return undefined;
   }
   try {

@@ -1,5 +1,5 @@
 import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createTlsServer, type Server, type TLSSocket } from 'node:tls';
 import { DockError } from '../../protocol/dock-error.ts';
 import { type DeviceId, deviceIdOf } from './fingerprint.ts';
@@ -36,7 +36,8 @@ export class SecureServer {
   readonly #onRefused: (remoteAddress: string, why: string) => void;
   readonly #upgrades = new Map<string, (upgrade: DeviceUpgrade) => void>();
   readonly #sockets = new Map<TLSSocket, DeviceId>();
-  readonly #strangers = new Set<TLSSocket>();
+  /** Below TLS: also those whose handshake is not over. */
+  readonly #raw = new Set<Socket>();
 
   constructor(identity: Identity, trust: TrustStore, options: SecureServerOptions = {}) {
     this.#trust = trust;
@@ -54,6 +55,10 @@ export class SecureServer {
       (socket) => this.#admit(socket),
     );
     this.#server.maxConnections = maxConnections;
+    this.#server.on('connection', (socket) => {
+      this.#raw.add(socket);
+      socket.once('close', () => this.#raw.delete(socket));
+    });
     this.#server.on('tlsClientError', (error, socket) => {
       this.#onRefused(String(socket.remoteAddress), `the TLS handshake failed: ${error.message}`);
     });
@@ -102,7 +107,7 @@ export class SecureServer {
 
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const socket of [...this.#sockets.keys(), ...this.#strangers]) socket.destroy();
+    for (const socket of [...this.#sockets.keys(), ...this.#raw]) socket.destroy();
     await closed;
   }
 
@@ -125,8 +130,6 @@ export class SecureServer {
 
   #turnAway(socket: TLSSocket, why: string): void {
     this.#onRefused(String(socket.remoteAddress), why);
-    this.#strangers.add(socket);
-    socket.once('close', () => this.#strangers.delete(socket));
     socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
     // Closing with unread bytes would send a reset that overtakes the answer, so what comes is thrown away, a while.
     socket.resume();

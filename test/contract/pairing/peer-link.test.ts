@@ -1,0 +1,316 @@
+import { once } from 'node:events';
+import { connect as connectTcp, createServer, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { generateIdentity, type Identity } from '../../../host-plugins/pairing/identity.ts';
+import { DockError } from '../../../protocol/dock-error.ts';
+import { pairedDevices, type TestDevice, testDevice, trust } from './two-devices.ts';
+
+const soon = () => AbortSignal.timeout(10_000);
+
+/** What a device answers to a connection with this identity, or without any, that sends `request` at once. */
+async function answerTo(
+  device: TestDevice,
+  identity: Identity | undefined,
+  request: string,
+): Promise<string> {
+  const socket = connectTls({
+    port: device.port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    ...(identity === undefined ? {} : { key: identity.privateKeyPem, cert: identity.certificatePem }),
+  });
+  socket.on('error', () => undefined);
+  await once(socket, 'secureConnect');
+  socket.write(request);
+  return await text(socket).catch(() => 'reset');
+}
+
+const upgradeRequest = (path: string, protocol: string) =>
+  `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n`;
+
+describe('somebody who is not trusted', () => {
+  it.each([
+    ['with a certificate of its own', true],
+    ['without a certificate', false],
+  ])('%s gets a bare 401, whatever it asks for', async (_what, hasIdentity) => {
+    await using pc = await testDevice('pc');
+    const identity = hasIdentity ? await generateIdentity('stranger') : undefined;
+    for (const request of [
+      upgradeRequest('/peer', 'websocket'),
+      upgradeRequest('/channel/disk/work', 'wdock-channel'),
+      'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n',
+      '',
+      '\u0000'.repeat(1000),
+    ]) {
+      expect(await answerTo(pc, identity, request)).toBe(
+        'HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
+      );
+    }
+    expect(pc.refused).toHaveLength(5);
+  });
+
+  it('with the certificate of a trusted device, but not its key, does not get through the handshake', async () => {
+    await using devices = await pairedDevices();
+    const { certificatePem } = devices.mid.identity;
+    const { privateKeyPem } = await generateIdentity('thief');
+    expect(() => connectTls({ port: devices.pc.port, cert: certificatePem, key: privateKeyPem })).toThrow(
+      /key values mismatch/,
+    );
+  });
+
+  it('with an older TLS is refused in the handshake', async () => {
+    await using devices = await pairedDevices();
+    const { certificatePem: cert, privateKeyPem: key } = devices.mid.identity;
+    const socket = connectTls({
+      port: devices.pc.port,
+      host: '127.0.0.1',
+      cert,
+      key,
+      rejectUnauthorized: false,
+      maxVersion: 'TLSv1.2',
+    });
+    const [error] = await once(socket, 'error');
+    expect(String(error)).toMatch(/protocol version|handshake failure|ECONNRESET/i);
+  });
+
+  it('does not keep the trusted ones out by sending rubbish instead of a handshake', async () => {
+    await using devices = await pairedDevices();
+    const noise: Socket[] = [];
+    for (let n = 0; n < 20; n++) {
+      const socket = connectTcp(devices.pc.port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      socket.write(n % 2 === 0 ? 'GET / HTTP/1.0\r\n\r\n' : Buffer.alloc(2000, n));
+      noise.push(socket);
+    }
+    expect(await devices.mid.peers.call(devices.pc.identity.id, 'whoAmI', {}, { signal: soon() })).toBe(
+      'mid',
+    );
+    for (const socket of noise) socket.destroy();
+  });
+});
+
+describe('calling another device', () => {
+  it('fails as untrusted when something else answers at its address, to which nothing is said', async () => {
+    await using mid = await testDevice('mid');
+    await using pc = await testDevice('pc');
+    await using impostor = await testDevice('impostor');
+    await trust(impostor, mid); // it would talk to us gladly
+    await trust(mid, pc, `127.0.0.1:${impostor.port}`);
+    const reached: unknown[] = [];
+    impostor.peers.on('reachable', (device) => reached.push(device));
+    await expect(mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() })).rejects.toMatchObject({
+      kind: 'untrusted',
+      message: /is not "pc"/,
+    });
+    expect(reached).toEqual([]);
+  });
+
+  it('fails as untrusted, with what to do, when it does not know this device', async () => {
+    await using mid = await testDevice('mid');
+    await using pc = await testDevice('pc');
+    await trust(mid, pc);
+    await expect(mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() })).rejects.toMatchObject({
+      kind: 'untrusted',
+      message: /wdock devices add/,
+    });
+  });
+
+  it('fails as gone when nothing listens there', async () => {
+    await using mid = await testDevice('mid');
+    const pc = await testDevice('pc');
+    await trust(mid, pc);
+    await pc[Symbol.asyncDispose]();
+    await expect(mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() })).rejects.toMatchObject({
+      kind: 'peer-gone',
+      message: /is wdockd running/,
+    });
+  });
+
+  it('fails as gone when something accepts and never speaks', async () => {
+    await using mid = await testDevice('mid');
+    await using pc = await testDevice('pc');
+    const mute = createServer().listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    const accepted: Socket[] = [];
+    mute.on('connection', (socket) => accepted.push(socket));
+    await trust(mid, pc, `127.0.0.1:${(mute.address() as { port: number }).port}`);
+    await expect(mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() })).rejects.toMatchObject({
+      kind: 'peer-gone',
+      message: /does not answer/,
+    });
+    for (const socket of accepted) socket.destroy();
+    mute.close();
+  }, 15_000);
+
+  it('ends when its caller gives up during the handshake', async () => {
+    await using mid = await testDevice('mid');
+    await using pc = await testDevice('pc');
+    const mute = createServer().listen(0, '127.0.0.1');
+    await once(mute, 'listening');
+    await trust(mid, pc, `127.0.0.1:${(mute.address() as { port: number }).port}`);
+    const controller = new AbortController();
+    const call = mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: controller.signal });
+    const [socket] = (await once(mute, 'connection')) as [Socket];
+    controller.abort();
+    await expect(call).rejects.toMatchObject({ kind: 'cancelled' });
+    socket.destroy();
+    mute.close();
+  });
+
+  it('is answered, in both directions, over one connection', async () => {
+    await using devices = await pairedDevices();
+    const { mid, pc } = devices;
+    expect(await mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() })).toBe('mid');
+    // pc cannot dial mid any more, so the answer comes over the connection that mid opened
+    await trust(pc, mid, '127.0.0.1:1');
+    expect(await pc.peers.call(mid.identity.id, 'whoAmI', {}, { signal: soon() })).toBe('pc');
+  });
+
+  it('shares one attempt among calls that come together', async () => {
+    await using devices = await pairedDevices();
+    const { mid, pc } = devices;
+    const reached: string[] = [];
+    pc.peers.on('reachable', ({ name }) => reached.push(name));
+    const calls = Array.from({ length: 10 }, () =>
+      mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() }),
+    );
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(['mid']));
+    expect(reached).toEqual(['mid']);
+  });
+
+  it('gets through when both dial at the same moment', async () => {
+    await using devices = await pairedDevices();
+    const { mid, pc } = devices;
+    const answers = await Promise.all([
+      mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() }),
+      pc.peers.call(mid.identity.id, 'whoAmI', {}, { signal: soon() }),
+    ]);
+    expect(answers).toEqual(['mid', 'pc']);
+    expect(await mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() })).toBe('mid');
+  });
+
+  it('does not take what the other says of a third device for its own absence', async () => {
+    await using devices = await pairedDevices({
+      pc: {
+        handlers: {
+          whoAmI: async () => {
+            throw new DockError('peer-gone', '"kiosk" does not answer');
+          },
+        },
+      },
+    });
+    const call = devices.mid.peers.call(devices.pc.identity.id, 'whoAmI', {}, { signal: soon() });
+    await expect(call).rejects.toMatchObject({ kind: 'peer-refused', message: /"kiosk" does not answer/ });
+  });
+});
+
+describe('a device that is forgotten', () => {
+  it('loses its connection and its calls at once, and cannot come back', async () => {
+    const entered = Promise.withResolvers<void>();
+    const aborted = Promise.withResolvers<void>();
+    await using devices = await pairedDevices({
+      pc: {
+        handlers: {
+          wait: async (_params, { signal }) => {
+            entered.resolve();
+            await once(signal, 'abort');
+            aborted.resolve();
+            return '';
+          },
+        },
+      },
+    });
+    const { mid, pc } = devices;
+    const call = mid.peers.call(pc.identity.id, 'wait', {}, { signal: soon() });
+    const failed = expect(call).rejects.toMatchObject({ kind: 'peer-gone' });
+    await entered.promise;
+    await pc.trust.forget('mid');
+    await failed;
+    await aborted.promise;
+    await expect(mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() })).rejects.toMatchObject({
+      kind: 'untrusted',
+    });
+  });
+});
+
+describe('a connection that is held', () => {
+  it('comes back by itself after it broke, and after the other device was away', async () => {
+    await using devices = await pairedDevices();
+    const { mid, pc } = devices;
+    const reachable = () => once(mid.peers, 'reachable', { signal: soon() });
+    let next = reachable();
+    using _hold = mid.peers.hold(pc.identity.id);
+    await next;
+    next = reachable();
+    const lost = once(mid.peers, 'unreachable', { signal: soon() });
+    pc.server.closeDevice(mid.identity.id);
+    await lost;
+    await next;
+    expect(mid.peers.isConnected(pc.identity.id)).toBe(true);
+  });
+
+  it('is not dialled any more once it was released', async () => {
+    await using devices = await pairedDevices();
+    const { mid, pc } = devices;
+    const connected = once(mid.peers, 'reachable', { signal: soon() });
+    const hold = mid.peers.hold(pc.identity.id);
+    await connected;
+    hold[Symbol.dispose]();
+    const lost = once(mid.peers, 'unreachable', { signal: soon() });
+    const dialled: unknown[] = [];
+    pc.peers.on('reachable', (device) => dialled.push(device));
+    pc.server.closeDevice(mid.identity.id);
+    await lost;
+    // the first retry would have come after 250 ms
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(dialled).toEqual([]);
+  });
+});
+
+describe('a trusted device that misbehaves', () => {
+  const trusted = async (device: TestDevice, identity: Identity): Promise<TLSSocket> => {
+    const { certificatePem: cert, privateKeyPem: key } = identity;
+    const socket = connectTls({ port: device.port, host: '127.0.0.1', cert, key, rejectUnauthorized: false });
+    socket.on('error', () => undefined);
+    await once(socket, 'secureConnect');
+    return socket;
+  };
+
+  it('with bytes that are no HTTP loses its connection and harms nobody', async () => {
+    await using devices = await pairedDevices();
+    const { mid, pc } = devices;
+    const socket = await trusted(pc, mid.identity);
+    socket.resume();
+    socket.write(Buffer.alloc(100_000, 0x41));
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(await mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() })).toBe('mid');
+  });
+
+  it('with an upgrade to something unknown is refused', async () => {
+    await using devices = await pairedDevices();
+    const answer = await answerTo(devices.pc, devices.mid.identity, upgradeRequest('/peer', 'h2c'));
+    expect(answer).toMatch(/^HTTP\/1.1 400 /);
+    expect(await answerTo(devices.pc, devices.mid.identity, upgradeRequest('/x', 'websocket'))).toMatch(
+      / 404 /,
+    );
+  });
+
+  it('with hostile frames on the WebSocket loses its connection and harms nobody', async () => {
+    await using devices = await pairedDevices();
+    const { mid, pc } = devices;
+    for (const frame of [Buffer.alloc(200, 0xff), 'not json', `"${'x'.repeat(2 ** 21)}"`]) {
+      const socket = await trusted(pc, mid.identity);
+      const webSocket = new WebSocket('ws://x/peer', { createConnection: () => socket });
+      webSocket.on('error', () => undefined);
+      await once(webSocket, 'open');
+      const closed = once(webSocket, 'close', { signal: soon() });
+      if (typeof frame === 'string') webSocket.send(frame);
+      else socket.write(frame);
+      await closed;
+    }
+    expect(await mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() })).toBe('mid');
+  });
+});
