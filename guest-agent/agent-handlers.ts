@@ -1,6 +1,5 @@
-import { applyNetwork } from './apply/apply-network.ts';
 import { onlineMemoryBlocks, releaseMemory } from './apply/memory-blocks.ts';
-import type { NetworkManager } from './apply/network-manager.ts';
+import type { NetworkBinding } from './apply/network-binding.ts';
 import { applyPowerProfile } from './apply/power-profile.ts';
 import { setClock } from './apply/set-clock.ts';
 import { setOnlineVcpus } from './apply/set-online-vcpus.ts';
@@ -12,12 +11,12 @@ import { type GuestSources, observeGuest } from './observe/observe-guest.ts';
 export interface HandlerParts extends GuestSources {
   readonly bus: DbusConnection;
   readonly presence: AgentPresence;
-  readonly networkManager: NetworkManager;
+  readonly network: NetworkBinding;
 }
 
 /** What the agent does for each method of the channel, and on which resource. */
 export function makeAgentHandlers(parts: HandlerParts): AgentHandlers {
-  const { bus, files, freezer, networkManager, presence, sessions, stored } = parts;
+  const { bus, files, freezer, network, presence, sessions, stored } = parts;
   return {
     observe: { handle: (_, signal) => observeGuest(parts, signal) },
     // No resource: calling a move off must reach the preparation that waits.
@@ -62,7 +61,7 @@ export function makeAgentHandlers(parts: HandlerParts): AgentHandlers {
       handle: async (wish, signal) => {
         // First: what is observed while this runs is judged by the host that the guest is on.
         await stored.write({ network: { mode: wish.mode, hostMac: wish.hostMac } });
-        return { problems: await applyNetwork(files, networkManager, wish, signal) };
+        return { problems: await network.apply(wish, signal) };
       },
     },
     'apply-services': {

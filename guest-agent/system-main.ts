@@ -5,6 +5,7 @@ import { makeAgentHandlers } from './agent-handlers.ts';
 import { agentVersion, systemBusAddress } from './agent-version.ts';
 import { ServiceFreezer } from './apply/freeze-services.ts';
 import { keepPluggedMemoryRemovable } from './apply/memory-blocks.ts';
+import { NetworkBinding } from './apply/network-binding.ts';
 import { NetworkManager } from './apply/network-manager.ts';
 import { agentBusName } from './dbus/agent-interface.ts';
 import { AgentPresence } from './dbus/agent-presence.ts';
@@ -58,7 +59,8 @@ export async function runSystemAgent(
     describeState: async () => JSON.stringify(await observeGuest(sources, signal)),
     inhibitorsChanged: (who) => conversation.tell('inhibitors-changed', { who }),
   });
-  const handlers = makeAgentHandlers({ ...sources, bus, presence, networkManager: new NetworkManager(bus) });
+  const network = new NetworkBinding(files, new NetworkManager(bus), note);
+  const handlers = makeAgentHandlers({ ...sources, bus, presence, network });
   const conversation = new Conversation({
     agentVersion,
     bootId: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),
@@ -89,6 +91,7 @@ export async function runSystemAgent(
   );
   await port.run(signal);
 
+  network.close();
   conversation.close(new DockError('cancelled', 'the agent is being stopped'));
   const cleanup = AbortSignal.timeout(20_000);
   if (stored.read().frozen.length > 0) for (const problem of await freezer.thawAll(cleanup)) note(problem);

@@ -1,13 +1,13 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import type { DbusConnection } from '../dbus/dbus-connection.ts';
 import { makeVariant, plainDbusValue } from '../dbus/dbus-value.ts';
-import type { NetworkChange, PresentIp4 } from '../decide/choose-network-settings.ts';
+import type { NetworkChange, NetworkSituation, PresentIp4 } from '../decide/choose-network-settings.ts';
 
 const destination = 'org.freedesktop.NetworkManager';
 const face = (name: string): string => (name === '' ? destination : `${destination}.${name}`);
 /** Answers come at once or, while NetworkManager restarts, not at all. */
 const timeoutMs = 10_000;
-/** NMDeviceState: from here on a connection is being activated or active. */
+/** NMDeviceState. */
 const stateActivated = 100;
 
 /** Settings as NetworkManager sends them: group, key, variant. */
@@ -25,7 +25,7 @@ export class NetworkManager {
     return (await this.#bus.ownerOf(destination, signal)) !== undefined;
   }
 
-  /** The device of an interface; `not-found` where NetworkManager does not know it. */
+  /** The device of an interface; refused where NetworkManager does not know it. */
   async findDevice(name: string, signal: AbortSignal): Promise<string> {
     const [path] = await this.#call(
       '/org/freedesktop/NetworkManager',
@@ -42,39 +42,63 @@ export class NetworkManager {
     return (await this.#property(device, 'Device', 'State', signal)) === stateActivated;
   }
 
-  /** undefined while the device has no IPv4 configuration. */
-  async readIp4(device: string, signal: AbortSignal): Promise<PresentIp4 | undefined> {
+  async readSituation(device: string, signal: AbortSignal): Promise<NetworkSituation> {
+    const saved = await this.#savedSettings(device, signal);
+    return {
+      present: await this.#readIp4(device, signal),
+      savedMethod: String(plainDbusValue(saved['ipv4']?.['method']) ?? 'auto'),
+      hasLease: (await this.readLease(device, signal)) !== undefined,
+    };
+  }
+
+  /** The address that DHCP gave; undefined while there is none. */
+  async readLease(device: string, signal: AbortSignal): Promise<string | undefined> {
+    const config = String(await this.#property(device, 'Device', 'Dhcp4Config', signal));
+    if (config === '/') return undefined;
+    const options = (await this.#property(config, 'DHCP4Config', 'Options', signal)) as Record<
+      string,
+      unknown
+    >;
+    return typeof options['ip_address'] === 'string' ? options['ip_address'] : undefined;
+  }
+
+  /**
+   * Changes the connection in use in place (Device.Reapply): nothing is taken down. Refused by NetworkManager when
+   * the device has no connection, or when it was changed meanwhile.
+   */
+  async reapply(device: string, change: NetworkChange, signal: AbortSignal): Promise<void> {
+    const [applied, version] = await this.#call(device, 'Device', 'GetAppliedConnection', 'u', [0], signal);
+    const saved = await this.#savedSettings(device, signal);
+    const settings = { ...(applied as Settings) };
+    settings['connection'] = { ...settings['connection'], metered: makeVariant('i', change.metered) };
+    settings['ipv4'] = ip4Group(saved['ipv4'] ?? {}, change.ip4);
+    await this.#call(device, 'Device', 'Reapply', 'a{sa{sv}}tu', [settings, version, 0], signal);
+  }
+
+  /** Calls `hear` whenever a property of any NetworkManager object has changed; to look again, not to know what. */
+  listenToChanges(hear: () => void): () => void {
+    return this.#bus.listen(
+      { sender: destination, interface: 'org.freedesktop.DBus.Properties', member: 'PropertiesChanged' },
+      hear,
+    );
+  }
+
+  async #readIp4(device: string, signal: AbortSignal): Promise<PresentIp4 | undefined> {
     const config = String(await this.#property(device, 'Device', 'Ip4Config', signal));
     if (config === '/') return undefined;
     const read = (name: string): Promise<unknown> => this.#property(config, 'IP4Config', name, signal);
-    const [addresses, gateway, nameservers, searches] = [
-      (await read('AddressData')) as { address: string; prefix: number }[],
-      (await read('Gateway')) as string,
-      (await read('NameserverData')) as { address: string }[],
-      (await read('Searches')) as string[],
-    ];
+    const [addresses, gateway, nameservers, searches] = await Promise.all([
+      read('AddressData') as Promise<{ address: string; prefix: number }[]>,
+      read('Gateway') as Promise<string>,
+      read('NameserverData') as Promise<{ address: string }[]>,
+      read('Searches') as Promise<string[]>,
+    ]);
     return {
       addresses: addresses.map(({ address, prefix }) => ({ address, prefix })),
       gateway: gateway || undefined,
       nameservers: nameservers.map(({ address }) => address),
       searches,
     };
-  }
-
-  /**
-   * Changes the connection in use in place (Device.Reapply): nothing is taken down, and the user's saved profile
-   * stays as it is. Refused by NetworkManager when the device is not active.
-   */
-  async reapply(device: string, change: NetworkChange, signal: AbortSignal): Promise<void> {
-    const [applied, version] = await this.#call(device, 'Device', 'GetAppliedConnection', 'u', [0], signal);
-    const settings = { ...(applied as Settings) };
-    settings['connection'] = { ...settings['connection'], metered: makeVariant('i', change.metered) };
-    if (change.ip4.kind === 'kept') settings['ipv4'] = keepIp4(settings['ipv4'] ?? {}, change.ip4.present);
-    else {
-      const saved = await this.#savedSettings(device, signal);
-      if (saved['ipv4'] !== undefined) settings['ipv4'] = saved['ipv4'];
-    }
-    await this.#call(device, 'Device', 'Reapply', 'a{sa{sv}}tu', [settings, version, 0], signal);
   }
 
   async #savedSettings(device: string, signal: AbortSignal): Promise<Settings> {
@@ -105,24 +129,28 @@ export class NetworkManager {
   }
 }
 
-/** The same addresses as a fixed configuration. Keys that only DHCP uses go. */
-function keepIp4(group: Record<string, unknown>, present: PresentIp4): Record<string, unknown> {
-  const kept = { ...group };
-  for (const key of ['addresses', 'routes', 'dhcp-timeout', 'dns']) delete kept[key];
+function ip4Group(saved: Record<string, unknown>, wish: NetworkChange['ip4']): Record<string, unknown> {
+  if (wish.kind === 'saved') return saved;
+  const { addresses, gateway, nameservers, searches } = wish.present;
+  const group = { ...saved };
+  // `addresses` is the older form of `address-data`, and wins over it.
+  delete group['addresses'];
+  group['address-data'] = makeVariant(
+    'aa{sv}',
+    addresses.map(({ address, prefix }) => ({
+      address: makeVariant('s', address),
+      prefix: makeVariant('u', prefix),
+    })),
+  );
+  if (gateway !== undefined) group['gateway'] = makeVariant('s', gateway);
+  if (wish.kind === 'renewed') return group;
+  delete group['dhcp-timeout'];
   return {
-    ...kept,
+    ...group,
     method: makeVariant('s', 'manual'),
-    'address-data': makeVariant(
-      'aa{sv}',
-      present.addresses.map(({ address, prefix }) => ({
-        address: makeVariant('s', address),
-        prefix: makeVariant('u', prefix),
-      })),
-    ),
-    ...(present.gateway === undefined ? {} : { gateway: makeVariant('s', present.gateway) }),
-    'dns-data': makeVariant('as', present.nameservers),
-    dns: makeVariant('au', present.nameservers.filter((one) => !one.includes(':')).map(networkOrderIPv4)),
-    'dns-search': makeVariant('as', present.searches),
+    dns: makeVariant('au', nameservers.filter((one) => !one.includes(':')).map(networkOrderIPv4)),
+    'dns-data': makeVariant('as', nameservers),
+    'dns-search': makeVariant('as', searches),
   };
 }
 
