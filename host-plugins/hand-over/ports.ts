@@ -4,25 +4,24 @@ import type { DiskEvidence, VmState } from './state.ts';
 
 /**
  * What the hand-over needs of the world. The driver calls these one at a time and in order, and handles nothing else
- * meanwhile: an implementation must not await `HandOverDriver.input` or `recover`.
+ * meanwhile: an implementation that awaits the driver's `input`, `receive` or `recover` waits for itself.
  */
-export interface JournalPort {
-  readonly position: Position;
-  /** Durable when it returns. Throws when it is not and will not be; `detail.undetermined` when nobody can tell. */
-  append(position: Position, why: string): Promise<void>;
+export interface HandOverPorts {
+  readonly peer: PeerPort;
+  readonly vm: VmPort;
 }
 
 export interface PeerPort {
-  /** Hands it to the connection to that device, if there is one. Never throws: who gets no answer asks again. */
-  send(to: string, message: HandOverMessage): void;
+  /** Hands it to the connection to that device. Not awaited; a rejection is ignored: who gets no answer asks again. */
+  send(to: string, message: HandOverMessage): Promise<void>;
 }
 
 /** This workspace's QEMU on this device. */
 export interface VmPort {
   observe(signal: AbortSignal): Promise<VmState>;
   /**
-   * Source, at pre-switchover: `migrate-continue`. The driver does not wait for it: what comes of it is told by the
-   * inputs `vm-switched`, `migration-failed` or `vm-gone`; a rejection counts as `migration-failed`.
+   * Source, at pre-switchover: begins `migrate-continue`. Not awaited: what comes of it is told by the inputs
+   * `vm-switched`, `migration-failed` or `vm-gone`; a rejection counts as `migration-failed`.
    */
   continueMigration(epoch: Epoch, signal: AbortSignal): Promise<void>;
   /**
@@ -35,7 +34,7 @@ export interface VmPort {
   quit(signal: AbortSignal): Promise<void>;
   /**
    * This device owns the VM, and its QEMU is gone with the memory. Starts it again from its disk, unless the guest
-   * had powered off, a person had stopped it, or it was never started. Not awaited by the driver.
+   * had powered off, a person had stopped it, or it was never started. Not awaited.
    */
   powerCut(signal: AbortSignal): Promise<void>;
   /**
@@ -43,4 +42,14 @@ export interface VmPort {
    * source's QEMU had stopped the VM for this epoch. `unknown` elsewhere, and wherever that is not certain.
    */
   inspectDisk(epoch: Epoch, signal: AbortSignal): Promise<DiskEvidence>;
+}
+
+export interface JournalPort {
+  readonly position: Position;
+  /** Whether anything was ever written to it. */
+  readonly isEmpty: boolean;
+  /** Entries for people, oldest first. */
+  readonly entries: readonly { readonly at: number; readonly why: string }[];
+  /** Durable when it returns. Throws when it is not and will not be; `detail.undetermined` when nobody can tell. */
+  append(position: Position, why: string): Promise<void>;
 }

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { writeFileDurably } from '../../system/process/write-file-durably.ts';
+import type { JournalPort } from '../ports.ts';
 import { nowhere, type Position } from '../position.ts';
 import { encodeLine, type JournalEntry, journalHeader } from './journal-line.ts';
 import { lockJournal } from './journal-lock.ts';
@@ -25,7 +26,7 @@ export interface JournalFileOptions {
  * or throws when it is not and will not be; where even that cannot be known it throws with `detail.undetermined`, and
  * the journal takes nothing more until it is opened anew.
  */
-export class JournalFile implements AsyncDisposable {
+export class JournalFile implements JournalPort, AsyncDisposable {
   readonly path: string;
   readonly #file: FileHandle;
   readonly #lock: Disposable;
@@ -84,6 +85,10 @@ export class JournalFile implements AsyncDisposable {
 
   get position(): Position {
     return this.#entries.at(-1)?.position ?? nowhere;
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.length === 0;
   }
 
   /** Since the last compaction, oldest first. */

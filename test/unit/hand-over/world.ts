@@ -222,7 +222,7 @@ function takeInputs(world: World, n: Number2, options: WorldOptions, add: Add): 
   }
   if (position.at === 'accepting' && device.qemu === 'paused') give({ in: 'vm-loaded' }, true);
   const known = position.at === 'offering' || position.at === 'owner' || position.at === 'released';
-  if (device.qemu === 'gone' && (known || (position.at === 'accepting' && migration !== undefined))) {
+  if (device.qemu === 'gone' && (known || position.at === 'accepting')) {
     give({ in: 'vm-gone' }, true);
   }
   give({ in: 'cancel', reason: '' }, false);
