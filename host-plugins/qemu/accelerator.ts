@@ -3,7 +3,7 @@ import { open, readFile } from 'node:fs/promises';
 import { type Accelerator, type AcceleratorFacts, chooseAccelerator } from './choose-accelerator.ts';
 
 /** What this machine says about hardware virtualisation. */
-export async function readAcceleratorFacts(): Promise<AcceleratorFacts> {
+async function readAcceleratorFacts(): Promise<AcceleratorFacts> {
   const cpuinfo = await readFile('/proc/cpuinfo', 'utf8').catch(() => '');
   return { kvmOpens: await opensForWriting('/dev/kvm'), cpuFlags: parseCpuFlags(cpuinfo) };
 }

@@ -4,7 +4,7 @@ import { migrationFailure, untilMigration, untilSettled } from './migration-wait
 import type { QmpClient } from './qmp-client.ts';
 import { type MigrationInfo, queryMigration } from './qmp-schema.ts';
 
-export interface MigrationProgress {
+interface MigrationProgress {
   readonly transferredBytes: number;
   readonly remainingBytes: number;
   readonly totalBytes: number;
@@ -160,7 +160,7 @@ export class OutgoingMigration {
  * Shuts the socket of a migration, at whichever end: one that hangs because the link is gone then fails at once. Works also while QEMU's
  * main loop is blocked.
  */
-export async function cutMigration(qmp: QmpClient, signal: AbortSignal): Promise<void> {
+async function cutMigration(qmp: QmpClient, signal: AbortSignal): Promise<void> {
   await qmp.executeOutOfBand('yank', { instances: [{ type: 'migration' }] }, signal);
 }
 

@@ -1,5 +1,5 @@
 /** The value of one option; `true` and `false` are QEMU's `on` and `off`, what is undefined is left out. */
-export type OptionValue = string | number | boolean | undefined;
+type OptionValue = string | number | boolean | undefined;
 
 /**
  * One value of a QEMU option: `virtio-rng-pci,id=rng0,addr=0x8`. A comma in a value is doubled, as all of QEMU's option

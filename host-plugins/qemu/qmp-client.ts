@@ -6,7 +6,7 @@ import { QmpEvents } from './qmp-events.ts';
 import { QmpLines } from './qmp-lines.ts';
 import { parseQmpMessage, type QemuVersion, type QmpMessage } from './qmp-message.ts';
 
-export interface QmpOptions {
+interface QmpOptions {
   /** A longer message breaks the connection, bytes. The longest that QEMU 10 has, its schema, is 0.3 MB. */
   readonly maxMessageBytes?: number;
 }
@@ -32,7 +32,7 @@ type Connection =
     }
   | { readonly state: 'disconnecting'; readonly socket: Socket };
 
-export type QmpState = Connection['state'];
+type QmpState = Connection['state'];
 
 /**
  * A QMP connection over a unix socket. QEMU serves one client at a time and greets the next when this one has

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { MachineFilling } from '../../protocol/workspace.ts';
 import type { Qmp } from '../contract/virtual-machine.ts';
+import { parseReply } from './qmp-schema.ts';
 
 const bytesPerMiB = 1024 * 1024;
 
@@ -27,8 +28,8 @@ const HotpluggableCpus = z.array(
 /** All vCPU slots by index; index 0 is the boot CPU, which cannot be unplugged. Throws what `execute` throws. */
 export async function readVcpuSlots(qmp: Qmp, signal: AbortSignal): Promise<VcpuSlot[]> {
   const reply = parseReply(
-    'query-hotpluggable-cpus',
     HotpluggableCpus,
+    'query-hotpluggable-cpus',
     await qmp.execute('query-hotpluggable-cpus', {}, signal),
   );
   return reply
@@ -69,8 +70,8 @@ const MemoryDevices = z.array(
 /** Throws `conflict` when the machine has no virtio-mem device, so was not made from a contract. */
 export async function readVirtioMem(qmp: Qmp, signal: AbortSignal): Promise<VirtioMem> {
   const reply = parseReply(
-    'query-memory-devices',
     MemoryDevices,
+    'query-memory-devices',
     await qmp.execute('query-memory-devices', {}, signal),
   );
   for (const device of reply) {
@@ -98,10 +99,4 @@ export async function readFilling(qmp: Qmp, signal: AbortSignal): Promise<Machin
       .map((slot) => slot.index),
     requestedPluggedMemoryMiB: memory.requestedMiB,
   };
-}
-
-function parseReply<T>(command: string, schema: z.ZodType<T>, reply: unknown): T {
-  const parsed = schema.safeParse(reply);
-  if (parsed.success) return parsed.data;
-  throw new DockError('protocol', `QEMU's answer to ${command} is not understood: ${parsed.error.message}`);
 }

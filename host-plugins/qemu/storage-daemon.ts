@@ -3,7 +3,7 @@ import { qemuOption } from './qemu-option.ts';
 import { QmpProcess, type QmpProcessFiles } from './qmp-process.ts';
 import type { RuntimeFiles } from './runtime-files.ts';
 
-export interface DiskImage {
+interface DiskImage {
   readonly path: string;
   readonly format: 'qcow2' | 'raw';
 }

@@ -9,7 +9,7 @@ import { lastLines } from './run.ts';
 import { spawnFailure } from './spawn-failure.ts';
 import { writeFileDurably } from './write-file-durably.ts';
 
-export interface DetachedStart {
+interface DetachedStart {
   readonly argv: readonly string[];
   /** Its standard output and error are appended here. */
   readonly logFile: string;

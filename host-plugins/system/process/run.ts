@@ -3,7 +3,7 @@ import { DockError } from '../../../protocol/dock-error.ts';
 import { interruption } from './interruption.ts';
 import { spawnFailure } from './spawn-failure.ts';
 
-export interface RunOptions {
+interface RunOptions {
   /** Written to the program's standard input, which is then closed. Without it the input is empty. */
   readonly input?: string | Uint8Array;
   /** The program is killed after this many milliseconds. */
@@ -14,7 +14,7 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-export interface RunResult {
+interface RunResult {
   readonly stdout: string;
   readonly stderr: string;
 }
