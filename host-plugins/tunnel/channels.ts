@@ -134,7 +134,6 @@ export class Channels {
 
   #register(socket: TLSSocket, device: TrustedDevice, name: string): OpenChannel {
     socket.setKeepAlive(true, keepAliveMs);
-    socket.setMaxListeners(20); // two pipelines and an HTTP client listen to it, which is more than the usual ten
     // whoever uses the stream has listeners of their own; before and after them an error must not end the process
     socket.on('error', () => undefined);
     const channel = new OpenChannel(socket, device.id, name);
@@ -153,7 +152,12 @@ export class Channels {
 
   async #accept({ device, request, socket, head }: DeviceUpgrade): Promise<void> {
     const gone = new AbortController();
-    socket.once('close', () => gone.abort(new DockError('peer-gone', `"${device.name}" closed the channel`)));
+    const onGone = () => gone.abort(new DockError('peer-gone', `"${device.name}" closed the channel`));
+    // Its end only shows when somebody reads. It has nothing to say before it is let in, so an end means it left.
+    const onReadable = () => {
+      if (socket.readableLength === 0) socket.read();
+    };
+    socket.once('close', onGone).once('end', onGone).on('readable', onReadable);
     const signal = AbortSignal.any([gone.signal, this.#stopping.signal, AbortSignal.timeout(openDeadlineMs)]);
     let local: Duplex | undefined;
     let name: string;
@@ -177,6 +181,7 @@ export class Channels {
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${upgradeProtocol}\r\n\r\n`,
     );
+    socket.off('end', onGone).off('readable', onReadable);
     if (head.length > 0) socket.unshift(head);
     channel.startCounting(head.length);
     await splice(socket, local, this.#stopping.signal).catch(() => undefined); // the ends see their own streams fail

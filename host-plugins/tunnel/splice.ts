@@ -7,6 +7,8 @@ import { pipeline } from 'node:stream/promises';
  * both are destroyed. An abort destroys both, too.
  */
 export async function splice(a: Duplex, b: Duplex, signal: AbortSignal): Promise<void> {
+  // two pipelines listen to each of them, besides its owner, which is more than the usual ten listeners
+  for (const stream of [a, b]) stream.setMaxListeners(20);
   const directions = [pipeline(a, b, { signal }), pipeline(b, a, { signal })];
   try {
     await Promise.all(directions);
