@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { interruption } from '../../host-plugins/system/process/interruption.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 
 export interface CommandOptions {
@@ -22,7 +23,7 @@ export async function runCommand(
   signal: AbortSignal,
 ): Promise<string> {
   const [program = '', ...rest] = argv;
-  signal.throwIfAborted();
+  if (signal.aborted) throw interruption(signal, `the end of ${program}`);
   const child = spawn(program, rest, {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, LC_ALL: 'C', ...options.environment },
@@ -34,7 +35,7 @@ export async function runCommand(
     });
     child.once('close', (code, killedBy) => {
       if (code === 0) resolve(stdout);
-      else if (signal.aborted) reject(DockError.from(signal.reason, 'cancelled'));
+      else if (signal.aborted) reject(interruption(signal, `the end of ${program}`));
       else
         reject(new DockError('io', `${argv.join(' ')} ended with ${killedBy ?? code}: ${stderr.join('\n')}`));
     });

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { interruption } from '../../../host-plugins/system/process/interruption.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 
 /**
@@ -33,7 +34,7 @@ export class BuildLock implements AsyncDisposable {
     flags: string[],
     signal: AbortSignal,
   ): Promise<BuildLock | undefined> {
-    signal.throwIfAborted();
+    if (signal.aborted) throw interruption(signal, `the lock on ${path}`);
     // Node cannot flock. The child holds the lock for as long as our end of its standard input is open.
     const holder = spawn('flock', [...flags, path, 'sh', '-c', 'echo held; exec cat'], {
       stdio: ['pipe', 'pipe', 'ignore'],
@@ -47,10 +48,10 @@ export class BuildLock implements AsyncDisposable {
       ended.catch(() => undefined);
       held.catch(() => undefined);
       if (await Promise.race([held, ended])) return new BuildLock(holder);
-      signal.throwIfAborted();
+      if (signal.aborted) throw interruption(signal, `the lock on ${path}`);
       return undefined;
     } catch (error) {
-      if (signal.aborted) throw DockError.from(signal.reason, 'cancelled');
+      if (signal.aborted) throw interruption(signal, `the lock on ${path}`);
       throw new DockError('missing-dependency', 'cannot start flock (package util-linux)', { cause: error });
     } finally {
       signal.removeEventListener('abort', abort);

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
+import { interruption } from '../../../host-plugins/system/process/interruption.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import type { NetworkNamespace } from './network-namespace.ts';
 import { longestSilenceMs, parsePingReply } from './ping-output.ts';
@@ -18,24 +19,25 @@ const intervalMs = 7;
 /** Asks an address for a sign of life every 7 ms, from a host of the lab, for as long as it is not disposed. */
 export class GapProbe implements AsyncDisposable {
   readonly #ping: ChildProcess;
+  readonly #lines: Interface;
+  readonly #address: string;
   readonly #repliesMs: number[] = [];
   #fromMs = 0;
 
-  private constructor(ping: ChildProcess) {
+  private constructor(ping: ChildProcess, lines: Interface, address: string) {
+    this.#address = address;
     this.#ping = ping;
+    this.#lines = lines;
   }
 
-  /**
-   * Returns at the first answer; the first measurement starts there.
-   * @throws DockError `timeout` or `cancelled` where the signal ends the wait for it
-   */
+  /** Returns at the first answer; the first measurement starts there. Throws as `nextReply` does. */
   static async start(from: NetworkNamespace, address: string, signal: AbortSignal): Promise<GapProbe> {
-    signal.throwIfAborted();
+    if (signal.aborted) throw interruption(signal, `an answer of ${address}`);
     const ping = from.spawn(['ping', '-D', '-n', '-i', String(intervalMs / 1000), address], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    const probe = new GapProbe(ping);
     const lines = createInterface(ping.stdout as NonNullable<typeof ping.stdout>);
+    const probe = new GapProbe(ping, lines, address);
     lines.on('line', (line) => {
       const reply = parsePingReply(line);
       if (reply === undefined) return;
@@ -43,23 +45,39 @@ export class GapProbe implements AsyncDisposable {
       lines.emit('reply');
     });
     try {
+      await probe.nextReply(signal);
+    } catch (error) {
+      await probe[Symbol.asyncDispose]();
+      throw error;
+    }
+    probe.mark();
+    return probe;
+  }
+
+  /**
+   * Waits for the next answer.
+   * @throws DockError `timeout` or `cancelled` by the signal, `missing-dependency` where ping ended
+   */
+  async nextReply(signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const either = AbortSignal.any([signal, over.signal]);
+    try {
       await Promise.race([
-        once(lines, 'reply', { signal }),
-        once(ping, 'close').then(() => {
+        once(this.#lines, 'reply', { signal: either }),
+        once(this.#ping, 'close', { signal: either }).then(() => {
           throw new DockError(
             'missing-dependency',
-            'ping ended before it had an answer; is iputils-ping installed?',
+            'ping ended without an answer; is iputils-ping installed?',
           );
         }),
       ]);
     } catch (error) {
-      await probe[Symbol.asyncDispose]();
-      throw signal.aborted
-        ? new DockError('timeout', `${address} never answered "${from.name}"`, { cause: error })
-        : error;
+      if (!signal.aborted) throw error;
+      const { kind } = DockError.from(signal.reason, 'cancelled');
+      throw new DockError(kind, `${this.#address} does not answer`, { cause: error });
+    } finally {
+      over.abort();
     }
-    probe.mark();
-    return probe;
   }
 
   /** Starts a measurement; what was before does not count. */

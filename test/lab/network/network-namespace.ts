@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, type SpawnOptions, spawn } from 'node:child_p
 import { once } from 'node:events';
 import { readlink } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
+import { interruption } from '../../../host-plugins/system/process/interruption.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { runCommand } from '../run-command.ts';
 import { killNamespaceProcesses } from './sweep.ts';
@@ -34,7 +35,7 @@ export class NetworkNamespace implements AsyncDisposable {
    * @throws DockError `missing-dependency` where this user or kernel cannot make network namespaces
    */
   static async create(name: string, label: string, signal: AbortSignal): Promise<NetworkNamespace> {
-    signal.throwIfAborted();
+    if (signal.aborted) throw interruption(signal, `the namespace "${name}"`);
     const script = `mount -t sysfs sysfs /sys && ip link set lo alias ${label} && ip link set lo up && echo ready && exec cat`;
     const keeper = spawn('unshare', ['--net', '--mount', 'sh', '-c', script], {
       stdio: ['pipe', 'pipe', 'pipe'],

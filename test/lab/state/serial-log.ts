@@ -1,4 +1,6 @@
-import { open, watch } from 'node:fs/promises';
+import { on } from 'node:events';
+import { watch } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { DockError } from '../../../protocol/dock-error.ts';
 
 /** What a kernel writes when the guest is lost; waiting for anything else is then in vain. */
@@ -19,7 +21,8 @@ export async function waitForSerialLine(
   const seen: string[] = [];
   const reader = new LineReader();
   // Before the first read: what is appended between a read and the watch would be missed.
-  const changes = watch(path, { signal });
+  const watcher = watch(path);
+  const changes = on(watcher, 'change', { signal });
   const read = async () => {
     for (;;) {
       const { bytesRead, buffer } = await file.read(Buffer.alloc(64 * 1024));

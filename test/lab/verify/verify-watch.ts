@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { z } from 'zod';
+import { interruption } from '../../../host-plugins/system/process/interruption.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import type { NetworkNamespace } from '../network/network-namespace.ts';
 import { type VerifyReport, verifyPort } from './report.ts';
@@ -100,11 +101,11 @@ export class VerifyWatch implements AsyncDisposable {
   }
 
   async #wait(wanted: (report: VerifyReport) => boolean, signal: AbortSignal): Promise<VerifyReport> {
-    signal.throwIfAborted();
+    if (signal.aborted) throw interruption(signal, 'a report of the load in the guest');
     if (this.#broken) throw this.#broken;
     const { promise, resolve, reject } = Promise.withResolvers<VerifyReport>();
     const waiter: Waiter = { wanted, resolve, reject };
-    const onAbort = () => reject(DockError.from(signal.reason, 'cancelled'));
+    const onAbort = () => reject(interruption(signal, 'a report of the load in the guest'));
     // Told as each line is taken: several lines come in one piece, and none may be missed between two waits.
     this.#waiters.add(waiter);
     signal.addEventListener('abort', onAbort, { once: true });

@@ -1,0 +1,180 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { labAddresses } from '../../lab/network/address-plan.ts';
+import { GapProbe } from '../../lab/network/gap-probe.ts';
+import { LabNetwork } from '../../lab/network/lab-network.ts';
+import type { NetworkNamespace } from '../../lab/network/network-namespace.ts';
+import { sweepDeadRuns } from '../../lab/network/sweep.ts';
+
+const soon = () => AbortSignal.timeout(30_000);
+
+/** The processes that are in one of these network namespaces. */
+async function processesIn(inodes: readonly number[]): Promise<number[]> {
+  const wanted = new Set(inodes.map((inode) => `net:[${inode}]`));
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const links = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/ns/net`).catch(() => '')));
+  return pids.filter((_, at) => wanted.has(links[at] ?? '')).map(Number);
+}
+
+/** Children of this process in another network namespace than its own: keepers of a lab's. */
+async function childrenElsewhere(): Promise<number[]> {
+  const own = await readlink('/proc/self/ns/net');
+  const found: number[] = [];
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+    if (parent !== process.pid) continue;
+    if ((await readlink(`/proc/${pid}/ns/net`).catch(() => own)) !== own) found.push(Number(pid));
+  }
+  return found;
+}
+
+const inodesOf = ({ lan, mid, pc, client }: LabNetwork) => [lan, mid, pc, client].map(({ inode }) => inode);
+
+/** What iperf3 gets through in two seconds, Mbit/s. */
+async function measureMbit(
+  from: NetworkNamespace,
+  to: NetworkNamespace,
+  address: string,
+  reverse: boolean,
+): Promise<number> {
+  const server = to.spawn(['stdbuf', '--output=L', 'iperf3', '--server', '--one-off'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const ended = once(server, 'close', { signal: soon() });
+  await once(server.stdout as NonNullable<typeof server.stdout>, 'data', { signal: soon() });
+  const argv = [
+    'iperf3',
+    '--client',
+    address,
+    '--time',
+    '2',
+    '--omit',
+    '1',
+    '--json',
+    ...(reverse ? ['--reverse'] : []),
+  ];
+  const result = JSON.parse(await from.run(argv, soon())) as {
+    end: { sum_received: { bits_per_second: number } };
+  };
+  await ended;
+  return result.end.sum_received.bits_per_second / 1e6;
+}
+
+describe('the lab network', { timeout: 60_000 }, () => {
+  it('is gone with all that ran in it when it is disposed', async () => {
+    const network = await LabNetwork.create({}, soon());
+    const inodes = inodesOf(network);
+    await network.mid.run(['sh', '-c', 'setsid --fork sleep 3600 >/dev/null 2>&1'], soon());
+    expect((await processesIn(inodes)).length).toBeGreaterThan(4);
+    await network[Symbol.asyncDispose]();
+    expect(await processesIn(inodes)).toEqual([]);
+  });
+
+  it('is gone when its making is stopped half-way', async () => {
+    const stop = new AbortController();
+    const creating = LabNetwork.create({}, stop.signal);
+    creating.catch(() => undefined);
+    while ((await childrenElsewhere()).length === 0) await sleep(1);
+    stop.abort(new Error('enough'));
+    await expect(creating).rejects.toMatchObject({ kind: 'cancelled' });
+    expect(await childrenElsewhere()).toEqual([]);
+  });
+
+  it('is cleaned up by the next run when its owner was killed', async () => {
+    const owner = spawn(process.execPath, [join(import.meta.dirname, 'lab-owner.ts')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [said] = await once(owner.stdout, 'data', { signal: soon() });
+    const { label, namespaces } = JSON.parse(String(said)) as { label: string; namespaces: number[] };
+    owner.kill('SIGKILL');
+    await once(owner, 'close');
+    expect(await sweepDeadRuns()).toContain(label);
+    expect(await processesIn(namespaces)).toEqual([]);
+  });
+
+  it('leaves a run alone whose owner lives', async () => {
+    await using network = await LabNetwork.create({}, soon());
+    expect(await sweepDeadRuns()).not.toContain(network.label);
+    await network.client.run(['ping', '-c1', '-W2', labAddresses.mid], soon());
+  });
+
+  it('gives the workspace its own address by DHCP, and a stranger another', async () => {
+    await using network = await LabNetwork.create({ workspaceMac: '52:54:00:12:34:56' }, soon());
+    const ask = async (mac: string) => {
+      const script = join(import.meta.dirname, 'ask-dhcp.ts');
+      return (await network.client.run([process.execPath, script, mac], soon())).trim();
+    };
+    expect(await ask('52:54:00:12:34:56')).toBe(labAddresses.workspace);
+    expect(await ask('52:54:00:65:43:21')).toMatch(/^10\.77\.0\.1\d\d$/);
+    const leases = await network.leases();
+    expect(leases.get('52:54:00:12:34:56')).toBe(labAddresses.workspace);
+  });
+
+  it('takes no sender from the Wi-Fi host but itself, as an access point', async () => {
+    await using network = await LabNetwork.create({}, soon());
+    const commands = [
+      'link add foreign link wlan0 type macvlan mode bridge',
+      'address add 10.77.0.60/24 dev foreign',
+      'link set foreign up',
+    ];
+    await network.mid.run(['ip', '-batch', '-'], soon(), commands.join('\n'));
+    const ping = (device: string) =>
+      network.mid.run(['ping', '-c2', '-i0.2', '-W1', '-I', device, labAddresses.client], soon());
+    await expect(ping('foreign')).rejects.toThrow(/ping .* ended with 1/);
+    await ping('wlan0');
+  });
+
+  it.each([
+    { shape: 'wifi70', least: 63, most: 70.5 },
+    { shape: 'ethernet100', least: 90, most: 100.5 },
+  ] as const)('lets $shape carry about its rate, in both directions', async ({ shape, least, most }) => {
+    await using network = await LabNetwork.create({ midLink: shape }, soon());
+    for (const reverse of [false, true]) {
+      const rate = await measureMbit(network.mid, network.client, labAddresses.client, reverse);
+      expect(rate).toBeGreaterThan(least);
+      expect(rate).toBeLessThan(most);
+    }
+    await network.shape('mid', 'unshaped', soon());
+    expect(await measureMbit(network.mid, network.client, labAddresses.client, false)).toBeGreaterThan(300);
+  });
+
+  it('is silent while a link is cut, the carrier stays, and the probe measures it', async () => {
+    await using network = await LabNetwork.create({}, soon());
+    await using probe = await GapProbe.start(network.client, labAddresses.pc, soon());
+    await network.cutLink('pc', soon());
+    const cutMs = Date.now();
+    await expect(network.client.run(['ping', '-c1', '-W1', labAddresses.pc], soon())).rejects.toThrow(
+      /ended with 1/,
+    );
+    expect(await network.pc.run(['cat', '/sys/class/net/eth0/carrier'], soon())).toBe('1\n');
+    const stillCut = probe.measure();
+    await network.restoreLink('pc', soon());
+    const silentMs = Date.now() - cutMs;
+    await probe.nextReply(soon());
+    const { networkGapMs, replies } = probe.measure();
+    expect(stillCut.networkGapMs).toBeGreaterThan(950);
+    expect(networkGapMs).toBeGreaterThanOrEqual(stillCut.networkGapMs);
+    expect(networkGapMs).toBeLessThan(silentMs + 300);
+    expect(replies).toBeGreaterThan(0);
+    probe.mark();
+    await network.client.run(['ping', '-c3', '-i0.1', labAddresses.pc], soon());
+    expect(probe.measure().networkGapMs).toBeLessThan(150);
+  });
+
+  it('says what is missing where namespaces may not be made', async () => {
+    const main = join(import.meta.dirname, 'lab-owner.ts');
+    const argv = ['--bounding-set=-sys_admin', process.execPath, main];
+    const child = spawn('setpriv', argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (text) => {
+      said += text;
+    });
+    await once(child, 'close');
+    expect(said).toMatch(/cannot make the network namespace "lan".*as-lab-root/s);
+  });
+});
