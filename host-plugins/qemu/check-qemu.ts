@@ -11,7 +11,10 @@ const minimum = { major: 10, minor: 0 } as const;
 
 const installQemu = 'install qemu-system-x86 10.0 or newer; on Debian 12 from bookworm-backports';
 
-/** What of QEMU this host has and lacks, for `wdock doctor` and the daemon's start; never throws but for an abort. */
+/**
+ * What of QEMU this host has and lacks, for `wdock doctor` and the daemon's start; never throws but for an
+ * abort.
+ */
 export async function checkQemu(signal: AbortSignal): Promise<Check[]> {
   const checks = [
     await check('qemu', installQemu, signal, () => checkVersion('qemu-system-x86_64', signal)),

@@ -13,8 +13,8 @@ export interface CpuOffer {
 }
 
 /**
- * Named models, oldest first, with their version, because what an unversioned name means depends on the machine type. Of each generation the versions
- * without TSX come later: microcode updates take TSX away.
+ * Named models, oldest first, with their version, because what an unversioned name means depends on the
+ * machine type. Of each generation the versions without TSX come later: microcode updates take TSX away.
  */
 const ladder = [
   'Nehalem-v1',
@@ -41,8 +41,9 @@ const ladder = [
 const emulated = 'Nehalem-v1';
 
 /**
- * The newest named model that every one of these devices offers whole. It is part of the machine's shape, so all devices that the
- * workspace may ever visit count. `missing-dependency`, with what is missing where, when there is none.
+ * The newest named model that every one of these devices offers whole. It is part of the machine's shape, so
+ * all devices that the workspace may ever visit count. `missing-dependency`, with what is missing where, when
+ * there is none.
  */
 export function chooseCpuModel(offers: readonly CpuOffer[]): string {
   if (offers.some(({ accelerator }) => accelerator === 'tcg')) return requireModel(offers, emulated);

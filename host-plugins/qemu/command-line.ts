@@ -21,8 +21,8 @@ export interface MachineEnvironment {
   /** Do not run the guest before `cont`; always so for an incoming VM. */
   readonly paused: boolean;
   /**
-   * Names of further virtio-serial ports, in their order, e.g. `org.wirelessdock.lab`. Part of the shape: both hosts need
-   * the same.
+   * Names of further virtio-serial ports, in their order, e.g. `org.wirelessdock.lab`. Part of the shape:
+   * both hosts need the same.
    */
   readonly extraPorts: readonly string[];
   /** Where kernel and initrd are on this host, when not where the contract says. */
@@ -34,9 +34,9 @@ export const diskNodeName = 'disk';
 
 /**
  * How long I/O of the guest waits for a dropped disk connection, seconds. Afterwards the VM is paused
- * (werror=stop) and `cont` tries again, so no write is lost in either case. While it waits, `stop`, `quit` and
- * the end of a migration wait too, and with them all of QMP (they flush the disk), and `yank` does not help: who recovers
- * from a crash brings the disk's socket back *before* he talks to QEMU.
+ * (werror=stop) and `cont` tries again, so no write is lost in either case. While it waits, `stop`, `quit`
+ * and the end of a migration wait too, and with them all of QMP (they flush the disk), and `yank` does not
+ * help: who recovers from a crash brings the disk's socket back *before* he talks to QEMU.
  */
 const diskReconnectSeconds = 3600;
 
@@ -45,7 +45,8 @@ const diskOpenSeconds = 10;
 
 /**
  * Every device has its place on the root bus fixed here: QEMU refuses an incoming VM whose devices sit
- * elsewhere, and the guest would see other devices. New devices get new numbers; none is ever used again for another.
+ * elsewhere, and the guest would see other devices. New devices get new numbers; none is ever used again for
+ * another.
  */
 const pciSlots = {
   gpu: 0x01,
@@ -60,8 +61,8 @@ const pciSlots = {
 } as const;
 
 /**
- * The arguments of qemu-system-x86_64 for this contract, filled as the machine is (not as it was configured to
- * be): that is what QEMU compares when a VM comes in.
+ * The arguments of qemu-system-x86_64 for this contract, filled as the machine is (not as it was configured
+ * to be): that is what QEMU compares when a VM comes in.
  */
 export function buildCommandLine(
   contract: MachineContract,
@@ -249,7 +250,8 @@ function network(contract: MachineContract, { tap, vhost }: MachineEnvironment):
       netdev: 'net0',
       mac: contract.macAddress,
       romfile: '', // nobody boots from it, and ROMs of two distributions differ in length, which breaks a move
-      // UDP segmentation needs Linux 6.2 on the host: Debian 12 has 6.1, and a VM that uses it cannot come back.
+      // UDP segmentation needs Linux 6.2 on the host: Debian 12 has 6.1, and a VM that uses it cannot come
+      // back.
       guest_uso4: false,
       guest_uso6: false,
       host_uso: false,

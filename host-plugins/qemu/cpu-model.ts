@@ -9,8 +9,8 @@ import { CpuDefinition, parseReply } from './qmp-schema.ts';
 const answerMs = 30_000;
 
 /**
- * What this host's QEMU can offer a guest as CPU, asked of a QEMU without machine that ends by itself: nothing is left of it
- * when the daemon is killed meanwhile.
+ * What this host's QEMU can offer a guest as CPU, asked of a QEMU without machine that ends by itself:
+ * nothing is left of it when the daemon is killed meanwhile.
  */
 export async function readCpuDefinitions(
   accelerator: Accelerator,

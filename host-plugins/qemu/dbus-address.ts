@@ -1,4 +1,6 @@
-/** The address of a bus on a unix socket; bytes that the D-Bus specification does not take plain are escaped. */
+/**
+ * The address of a bus on a unix socket; bytes that the D-Bus specification does not take plain are escaped.
+ */
 export function dbusUnixAddress(path: string): string {
   const escaped = encodeURIComponent(path)
     .replaceAll('%2F', '/')

@@ -9,13 +9,16 @@ import type { RuntimeFiles } from './runtime-files.ts';
 
 /** Cleanup does not wait longer than this for a killed bus, ms. */
 const cleanupMs = 5_000;
-/** A socket between bind and listen refuses, and neither shows in inotify; so it is tried again this often, ms. */
+/**
+ * A socket between bind and listen refuses, and neither shows in inotify; so it is tried again this often,
+ * ms.
+ */
 const retryMs = 20;
 
 /**
- * Starts the private bus on which one QEMU offers its display. Private, because the name `org.qemu` exists once
- * a bus; a bus and not a peer-to-peer connection, because that needs file descriptors sent over a socket, which Node cannot
- * (facts.md 1). It outlives the daemon. Idempotent: one that runs is adopted.
+ * Starts the private bus on which one QEMU offers its display. Private, because the name `org.qemu` exists
+ * once a bus; a bus and not a peer-to-peer connection, because that needs file descriptors sent over a
+ * socket, which Node cannot (facts.md 1). It outlives the daemon. Idempotent: one that runs is adopted.
  */
 export async function startDisplayBus(files: RuntimeFiles, signal: AbortSignal): Promise<DetachedProcess> {
   const running = await adoptDisplayBus(files);
@@ -53,7 +56,10 @@ export function adoptDisplayBus(files: RuntimeFiles): Promise<DetachedProcess | 
   );
 }
 
-/** Who reaches the socket may do all: the folder around it is the daemon's alone. No service is ever started by this bus. */
+/**
+ * Who reaches the socket may do all: the folder around it is the daemon's alone. No service is ever started
+ * by this bus.
+ */
 function busConfig(socket: string): string {
   const path = encodeURIComponent(socket).replaceAll('%2F', '/');
   return `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"

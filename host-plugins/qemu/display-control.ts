@@ -8,8 +8,9 @@ import { dbusUnixAddress } from './dbus-address.ts';
 const answerMs = 10_000;
 
 /**
- * The display of a running QEMU, reached over its private bus (ui/dbus-display1.xml). One connection a call: it is
- * called once a move, and nothing has to follow restarts of the bus. `qemu-gone` when no QEMU is on the bus.
+ * The display of a running QEMU, reached over its private bus (ui/dbus-display1.xml). One connection a call:
+ * it is called once a move, and nothing has to follow restarts of the bus. `qemu-gone` when no QEMU is on the
+ * bus.
  */
 export function displayControl(busSocket: string): DisplayControl {
   return {

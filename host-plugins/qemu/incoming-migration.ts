@@ -6,8 +6,8 @@ import type { QmpProcess } from './qmp-process.ts';
 import { type MigrationInfo, queryMigration, queryStatus } from './qmp-schema.ts';
 
 /**
- * The receiving half of a move, in a QEMU that was started with `incoming: 'defer'`. Returns when QEMU listens on the socket, so
- * that the source may start.
+ * The receiving half of a move, in a QEMU that was started with `incoming: 'defer'`. Returns when QEMU
+ * listens on the socket, so that the source may start.
  */
 export async function startIncoming(qmp: QmpClient, socket: string, signal: AbortSignal): Promise<void> {
   await setMigration(qmp, 'move', {}, signal);
@@ -15,8 +15,9 @@ export async function startIncoming(qmp: QmpClient, socket: string, signal: Abor
 }
 
 /**
- * Resolves when all state has been loaded: the VM stands, paused, and its disk is not touched before `cont`. Rejects with QEMU's
- * reason when it refuses the stream or the stream breaks; that QEMU is of no use any more then, and is to be quit.
+ * Resolves when all state has been loaded: the VM stands, paused, and its disk is not touched before `cont`.
+ * Rejects with QEMU's reason when it refuses the stream or the stream breaks; that QEMU is of no use any more
+ * then, and is to be quit.
  */
 export async function untilArrived(qemu: QmpProcess, signal: AbortSignal): Promise<void> {
   const info = await untilMigration(qemu.qmp, ['completed'], () => {}, signal);
@@ -24,8 +25,8 @@ export async function untilArrived(qemu: QmpProcess, signal: AbortSignal): Promi
 }
 
 /**
- * Loads a state that `saveState` wrote, in a QEMU of the same shape that was started with `incoming: 'defer'`. When it resolves
- * the VM stands, paused.
+ * Loads a state that `saveState` wrote, in a QEMU of the same shape that was started with `incoming:
+ * 'defer'`. When it resolves the VM stands, paused.
  */
 export async function loadState(qemu: QmpProcess, file: string, signal: AbortSignal): Promise<void> {
   const { qmp } = qemu;

@@ -9,9 +9,10 @@ export interface MigrationLimits {
 }
 
 /**
- * What both ends of a move have set, always: `return-path`, because without it the source says `completed` even when the
- * target refused the stream (facts.md 6.1); `pause-before-switchover`, because the hand-over decides when the source
- * gives up; `late-block-activate`, so that the target leaves the disk alone until it runs; `events`, for progress.
+ * What both ends of a move have set, always: `return-path`, because without it the source says `completed`
+ * even when the target refused the stream (facts.md 6.1); `pause-before-switchover`, because the hand-over
+ * decides when the source gives up; `late-block-activate`, so that the target leaves the disk alone until it
+ * runs; `events`, for progress.
  */
 const moving = {
   'return-path': true,
@@ -20,7 +21,9 @@ const moving = {
   events: true,
 } as const;
 
-/** A file answers nothing and hands over to nobody. `late-block-activate` only matters to the receiving side. */
+/**
+ * A file answers nothing and hands over to nobody. `late-block-activate` only matters to the receiving side.
+ */
 const saving = { ...moving, 'return-path': false, 'pause-before-switchover': false } as const;
 
 /** Sets every capability that we use, whatever an earlier move or saved state left. */

@@ -4,12 +4,15 @@ import type { Qmp } from '../contract/virtual-machine.ts';
 import { interruption } from '../system/process/interruption.ts';
 import { type MigrationInfo, type MigrationStatus, queryMigration, queryStatus } from './qmp-schema.ts';
 
-/** QEMU sends no event while memory moves, only at the end of each pass; so progress is asked for this often, ms. */
+/**
+ * QEMU sends no event while memory moves, only at the end of each pass; so progress is asked for this often,
+ * ms.
+ */
 const progressEveryMs = 500;
 
 /**
- * Waits until the migration is in one of these states, `failed` or `cancelled`; returns what QEMU then says. State, not events, is
- * what is trusted: a daemon that was restarted in the middle has missed the events.
+ * Waits until the migration is in one of these states, `failed` or `cancelled`; returns what QEMU then says.
+ * State, not events, is what is trusted: a daemon that was restarted in the middle has missed the events.
  */
 export async function untilMigration(
   qmp: Qmp,
@@ -47,8 +50,8 @@ export async function untilMigration(
 }
 
 /**
- * QEMU says `failed` a moment before it lets the VM run again, and not always with an event (a VM that was paused before stays so):
- * looked at this often, ms.
+ * QEMU says `failed` a moment before it lets the VM run again, and not always with an event (a VM that was
+ * paused before stays so): looked at this often, ms.
  */
 const settleEveryMs = 20;
 
@@ -61,7 +64,9 @@ export async function untilSettled(qmp: Qmp, signal: AbortSignal): Promise<void>
   }
 }
 
-/** Why a migration did not get where it should, in QEMU's words, and in those of its log where they say more. */
+/**
+ * Why a migration did not get where it should, in QEMU's words, and in those of its log where they say more.
+ */
 export function migrationFailure(what: string, info: MigrationInfo, log = ''): DockError {
   if (info.status === 'cancelled') return new DockError('cancelled', `${what} was cancelled`);
   const reason = info['error-desc'] ?? `QEMU says only "${info.status}"`;

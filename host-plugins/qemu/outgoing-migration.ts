@@ -38,8 +38,9 @@ const cancelMs = 15_000;
 const yankAfterMs = 3_000;
 
 /**
- * The sending half of a move. Until `finish` is called nothing is given up: a failure, a cut or `cancel` leaves the VM
- * running (or paused, if it was) on this host. Can be adopted in any state by a restarted daemon.
+ * The sending half of a move. Until `finish` is called nothing is given up: a failure, a cut or `cancel`
+ * leaves the VM running (or paused, if it was) on this host. Can be adopted in any state by a restarted
+ * daemon.
  */
 export class OutgoingMigration {
   readonly #qmp: QmpClient;
@@ -50,7 +51,10 @@ export class OutgoingMigration {
     this.#emit = emit;
   }
 
-  /** Starts sending to the unix socket, which somebody listens on. `qemu-refused` when something blocks the move. */
+  /**
+   * Starts sending to the unix socket, which somebody listens on. `qemu-refused` when something blocks the
+   * move.
+   */
   static async start(
     qmp: QmpClient,
     options: {
@@ -78,8 +82,9 @@ export class OutgoingMigration {
   }
 
   /**
-   * Resolves when the memory is there, and the source stopped. When it fails the VM runs here as before, and this rejects with the
-   * reason; on abort the migration is cancelled, and this rejects when the VM runs here as before.
+   * Resolves when the memory is there, and the source stopped. When it fails the VM runs here as before, and
+   * this rejects with the reason; on abort the migration is cancelled, and this rejects when the VM runs here
+   * as before.
    */
   async untilPreSwitchover(signal: AbortSignal): Promise<void> {
     let info: MigrationInfo;
@@ -99,8 +104,10 @@ export class OutgoingMigration {
   }
 
   /**
-   * Sends the last state; while it waits for a hung link, QEMU answers only out-of-band commands. When it resolves the source is stopped (`postmigrate`), and the target has loaded all, paused: only the
-   * hand-over may now run either. When it rejects with `qemu-refused` the VM runs here again; an abort stops only the waiting.
+   * Sends the last state; while it waits for a hung link, QEMU answers only out-of-band commands. When it
+   * resolves the source is stopped (`postmigrate`), and the target has loaded all, paused: only the hand-over
+   * may now run either. When it rejects with `qemu-refused` the VM runs here again; an abort stops only the
+   * waiting.
    */
   async finish(signal: AbortSignal): Promise<MigrationStatistics> {
     const { status } = await queryMigration(this.#qmp, signal);
@@ -115,9 +122,9 @@ export class OutgoingMigration {
   }
 
   /**
-   * Cancels; resolves when it has ended and the VM is as it was before. `completed` when it was too late: the target has
-   * everything, and the hand-over has to decide. A hung link is cut: while the last state waits for it, QEMU
-   * answers nothing but out-of-band commands.
+   * Cancels; resolves when it has ended and the VM is as it was before. `completed` when it was too late: the
+   * target has everything, and the hand-over has to decide. A hung link is cut: while the last state waits
+   * for it, QEMU answers nothing but out-of-band commands.
    */
   async cancel(signal: AbortSignal): Promise<'cancelled' | 'failed' | 'completed'> {
     const hung = setTimeout(() => {
@@ -157,8 +164,8 @@ export class OutgoingMigration {
 }
 
 /**
- * Shuts the socket of a migration, at whichever end: one that hangs because the link is gone then fails at once. Works also while QEMU's
- * main loop is blocked.
+ * Shuts the socket of a migration, at whichever end: one that hangs because the link is gone then fails at
+ * once. Works also while QEMU's main loop is blocked.
  */
 async function cutMigration(qmp: QmpClient, signal: AbortSignal): Promise<void> {
   await qmp.executeOutOfBand('yank', { instances: [{ type: 'migration' }] }, signal);

@@ -2,8 +2,8 @@
 type OptionValue = string | number | boolean | undefined;
 
 /**
- * One value of a QEMU option: `virtio-rng-pci,id=rng0,addr=0x8`. A comma in a value is doubled, as all of QEMU's option
- * parsers want it.
+ * One value of a QEMU option: `virtio-rng-pci,id=rng0,addr=0x8`. A comma in a value is doubled, as all of
+ * QEMU's option parsers want it.
  */
 export function qemuOption(head: string, properties: Readonly<Record<string, OptionValue>> = {}): string {
   const parts = [head];

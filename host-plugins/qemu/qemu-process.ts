@@ -4,8 +4,8 @@ import { QmpProcess, type QmpProcessFiles } from './qmp-process.ts';
 import type { RuntimeFiles } from './runtime-files.ts';
 
 /**
- * Starts the QEMU of a workspace; display bus and tap exist, and the disk's socket answers within ten seconds. Returns
- * when it takes commands; throws as `QmpProcess.start` does.
+ * Starts the QEMU of a workspace; display bus and tap exist, and the disk's socket answers within ten
+ * seconds. Returns when it takes commands; throws as `QmpProcess.start` does.
  */
 export function startQemu(
   contract: MachineContract,

@@ -37,8 +37,8 @@ type QmpState = Connection['state'];
 /**
  * A QMP connection over a unix socket. QEMU serves one client at a time and greets the next when this one has
  * gone, so a restarted daemon just connects again. A refused command throws `qemu-refused`; a dead socket
- * rejects all that waits with `qemu-gone`, bytes that are no QMP with `protocol`; after both the client is idle
- * and may connect again.
+ * rejects all that waits with `qemu-gone`, bytes that are no QMP with `protocol`; after both the client is
+ * idle and may connect again.
  *
  * Commands are sent one after the other, each when the one before was answered: one that is cancelled before
  * its turn is never executed. One that is cancelled later may be executed; its answer is dropped.
@@ -128,7 +128,10 @@ export class QmpClient implements Qmp, AsyncDisposable {
     return this.#submit('exec-oob', command, args, signal) as Promise<T>;
   }
 
-  /** Events with one of these names, or all. Throws `qemu-gone` from the read when the socket dies, ends at abort. */
+  /**
+   * Events with one of these names, or all. Throws `qemu-gone` from the read when the socket dies, ends at
+   * abort.
+   */
   events(signal: AbortSignal, ...names: string[]): AsyncIterable<QmpEvent> {
     this.#running('events');
     return this.#events.open(signal, names);

@@ -5,8 +5,9 @@ import type { QmpEvent } from '../contract/virtual-machine.ts';
 const maxWaiting = 10_000;
 
 /**
- * Hands each event to every open listener that asked for its name. A listener is open from the call of `open` on, not from the first
- * read, and ends with its signal; when the socket dies it hands out what had come and then throws.
+ * Hands each event to every open listener that asked for its name. A listener is open from the call of `open`
+ * on, not from the first read, and ends with its signal; when the socket dies it hands out what had come and
+ * then throws.
  */
 export class QmpEvents {
   readonly #listeners = new Set<Listener>();

@@ -12,7 +12,9 @@ export class QmpLines {
     this.#maxBytes = maxBytes;
   }
 
-  /** The lines that these bytes complete, without empty ones. Throws `protocol` for a line that is too long. */
+  /**
+   * The lines that these bytes complete, without empty ones. Throws `protocol` for a line that is too long.
+   */
   push(bytes: Buffer): string[] {
     const lines: string[] = [];
     let from = 0;

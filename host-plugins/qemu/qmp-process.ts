@@ -16,12 +16,15 @@ const quitGraceMs = 5_000;
 const terminateGraceMs = 1_000;
 /** Cleanup does not wait longer than this for a killed process, ms. */
 const cleanupMs = 10_000;
-/** A socket between bind and listen refuses, and neither shows in inotify; so it is tried again this often, ms. */
+/**
+ * A socket between bind and listen refuses, and neither shows in inotify; so it is tried again this often,
+ * ms.
+ */
 const retryMs = 20;
 
 /**
- * A program with a QMP monitor (QEMU or its storage daemon) that outlives the daemon. Disposing detaches from it and leaves it
- * running: a daemon that stops never touches a VM.
+ * A program with a QMP monitor (QEMU or its storage daemon) that outlives the daemon. Disposing detaches from
+ * it and leaves it running: a daemon that stops never touches a VM.
  */
 export class QmpProcess implements AsyncDisposable {
   readonly process: DetachedProcess;
@@ -80,7 +83,10 @@ export class QmpProcess implements AsyncDisposable {
     return this.process.pid;
   }
 
-  /** Connects again, where the connection broke while the process lives; several callers at once share one attempt. */
+  /**
+   * Connects again, where the connection broke while the process lives; several callers at once share one
+   * attempt.
+   */
   async reconnect(signal: AbortSignal): Promise<void> {
     if (this.qmp.state === 'running') return;
     this.#reconnecting ??= this.#connectAgain(signal).finally(() => {
@@ -101,8 +107,9 @@ export class QmpProcess implements AsyncDisposable {
   }
 
   /**
-   * Ends it: asked over QMP, then by SIGTERM, then by SIGKILL. The latter is needed where QEMU's disk is away: to quit is to flush
-   * it, and until the disk is back or `reconnect-delay` is over QEMU then answers nothing. Idempotent.
+   * Ends it: asked over QMP, then by SIGTERM, then by SIGKILL. The latter is needed where QEMU's disk is
+   * away: to quit is to flush it, and until the disk is back or `reconnect-delay` is over QEMU then answers
+   * nothing. Idempotent.
    */
   async quit(signal: AbortSignal): Promise<void> {
     const grace = AbortSignal.any([signal, AbortSignal.timeout(quitGraceMs)]);

@@ -6,7 +6,9 @@ import { parseReply } from './qmp-schema.ts';
 
 const bytesPerMiB = 1024 * 1024;
 
-/** A place for a vCPU. With the contract's topology (one socket, one thread a core) its index is the core-id. */
+/**
+ * A place for a vCPU. With the contract's topology (one socket, one thread a core) its index is the core-id.
+ */
 export interface VcpuSlot {
   readonly index: number;
   /** The driver for `device_add`, e.g. `Nehalem-v1-x86_64-cpu`. */
@@ -25,7 +27,9 @@ const HotpluggableCpus = z.array(
   }),
 );
 
-/** All vCPU slots by index; index 0 is the boot CPU, which cannot be unplugged. Throws what `execute` throws. */
+/**
+ * All vCPU slots by index; index 0 is the boot CPU, which cannot be unplugged. Throws what `execute` throws.
+ */
 export async function readVcpuSlots(qmp: Qmp, signal: AbortSignal): Promise<VcpuSlot[]> {
   const reply = parseReply(
     HotpluggableCpus,
@@ -42,7 +46,10 @@ export async function readVcpuSlots(qmp: Qmp, signal: AbortSignal): Promise<Vcpu
     .sort((a, b) => a.index - b.index);
 }
 
-/** The virtio-mem device. `sizeMiB` is plugged and in use by the guest; `requestedMiB` is only what was asked for. */
+/**
+ * The virtio-mem device. `sizeMiB` is plugged and in use by the guest; `requestedMiB` is only what was asked
+ * for.
+ */
 export interface VirtioMem {
   readonly qomPath: string;
   readonly sizeMiB: number;

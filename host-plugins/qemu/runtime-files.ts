@@ -56,7 +56,10 @@ export function extraPortSocket(folder: string, portName: string): string {
   return socket(folder, `port-${portName}.sock`);
 }
 
-/** `sun_path` of unix(7) has 108 bytes, the last of them 0; QEMU and the kernel refuse more, each in its own words. */
+/**
+ * `sun_path` of unix(7) has 108 bytes, the last of them 0; QEMU and the kernel refuse more, each in its own
+ * words.
+ */
 const maxSocketPathBytes = 107;
 
 function socket(folder: string, name: string): string {

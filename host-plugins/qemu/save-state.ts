@@ -10,9 +10,9 @@ import { queryStatus } from './qmp-schema.ts';
 const cleanupMs = 15_000;
 
 /**
- * Saves the machine to a file: stops the VM and writes its memory and devices. It is left stopped (`postmigrate`), to be
- * quit: once it runs on, the file no longer fits the disk. After any crash there is a whole file or none of that
- * name. When it fails or is aborted the VM runs on, if it ran.
+ * Saves the machine to a file: stops the VM and writes its memory and devices. It is left stopped
+ * (`postmigrate`), to be quit: once it runs on, the file no longer fits the disk. After any crash there is a
+ * whole file or none of that name. When it fails or is aborted the VM runs on, if it ran.
  */
 export async function saveState(qmp: QmpClient, file: string, signal: AbortSignal): Promise<void> {
   const temporary = `${file}.new`;

@@ -9,8 +9,8 @@ interface DiskImage {
 }
 
 /**
- * Serves the home disk as NBD on `files.diskSocket` (facts.md D): the only process that opens the image, so that a move copies no disk.
- * `conflict` when another program has the image open for writing.
+ * Serves the home disk as NBD on `files.diskSocket` (facts.md D): the only process that opens the image, so
+ * that a move copies no disk. `conflict` when another program has the image open for writing.
  */
 export function startStorageDaemon(
   image: DiskImage,
@@ -57,7 +57,8 @@ export function buildStorageCommandLine(image: DiskImage, files: RuntimeFiles): 
     '--blockdev',
     qemuOption('', { driver: image.format, 'node-name': diskNodeName, file: 'exclusive', discard: 'unmap' }),
     '--nbd-server',
-    // During a move both QEMUs are connected; a few more for reconnections that the server has not noticed yet.
+    // During a move both QEMUs are connected; a few more for reconnections that the server has not noticed
+    // yet.
     qemuOption('', { 'addr.type': 'unix', 'addr.path': files.diskSocket, 'max-connections': 10 }),
     '--export',
     qemuOption('nbd', { id: 'disk-export', 'node-name': diskNodeName, name: diskNodeName, writable: true }),

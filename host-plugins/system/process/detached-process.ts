@@ -21,14 +21,15 @@ interface DetachedStart {
 }
 
 /**
- * How often a process that is not our child is looked at, ms. Node has no pidfd, and /proc has no inotify; who sees
- * the process's socket close knows earlier.
+ * How often a process that is not our child is looked at, ms. Node has no pidfd, and /proc has no inotify;
+ * who sees the process's socket close knows earlier.
  */
 const lookEveryMs = 100;
 
 /**
- * A process that outlives this one: own session, standard streams in a file, found again by `adoptDetached`. Dropping this
- * object never touches the process. A systemd unit that starts such processes needs `KillMode=process`.
+ * A process that outlives this one: own session, standard streams in a file, found again by `adoptDetached`.
+ * Dropping this object never touches the process. A systemd unit that starts such processes needs
+ * `KillMode=process`.
  */
 export class DetachedProcess {
   readonly identity: ProcessIdentity;
@@ -81,7 +82,10 @@ export class DetachedProcess {
     }
   }
 
-  /** Sends a signal, unless the process has ended. Without a pidfd its pid could in theory be reused between look and kill. */
+  /**
+   * Sends a signal, unless the process has ended. Without a pidfd its pid could in theory be reused between
+   * look and kill.
+   */
   async kill(name: NodeJS.Signals): Promise<void> {
     if (!(await this.isAlive())) return;
     try {
@@ -121,8 +125,8 @@ export class DetachedProcess {
 }
 
 /**
- * Starts a process that outlives this one. Rejects with `missing-dependency` when it is not installed. When the
- * pid file cannot be written the process is ended again.
+ * Starts a process that outlives this one. Rejects with `missing-dependency` when it is not installed. When
+ * the pid file cannot be written the process is ended again.
  */
 export async function startDetached(start: DetachedStart, signal: AbortSignal): Promise<DetachedProcess> {
   const [program, ...rest] = start.argv;
@@ -162,8 +166,9 @@ export async function startDetached(start: DetachedStart, signal: AbortSignal): 
 }
 
 /**
- * Finds a process that an earlier life of this program started: by its pid file, or, where that life was killed
- * before it wrote one, by its command line. Undefined when it does not run; a stale pid file is then removed.
+ * Finds a process that an earlier life of this program started: by its pid file, or, where that life was
+ * killed before it wrote one, by its command line. Undefined when it does not run; a stale pid file is then
+ * removed.
  */
 export async function adoptDetached(
   files: { readonly pidFile: string; readonly logFile: string },

@@ -1,4 +1,6 @@
-/** The Debian package that brings a program, for the remedy in an error; programs are named without folder. */
+/**
+ * The Debian package that brings a program, for the remedy in an error; programs are named without folder.
+ */
 const packages: Readonly<Record<string, string>> = {
   'qemu-system-x86_64': 'qemu-system-x86 (10.0 or newer; on Debian 12 from bookworm-backports)',
   'qemu-storage-daemon': 'qemu-system-common (10.0 or newer; on Debian 12 from bookworm-backports)',

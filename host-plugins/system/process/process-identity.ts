@@ -2,8 +2,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import { z } from 'zod';
 
 /**
- * Which process is meant, also after its pid was given to another: a process is ours only when pid, start time
- * and boot are the same *and* its command line is the expected one.
+ * Which process is meant, also after its pid was given to another: a process is ours only when pid, start
+ * time and boot are the same *and* its command line is the expected one.
  */
 export const ProcessIdentity = z.strictObject({
   format: z.literal(1),

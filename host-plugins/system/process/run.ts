@@ -25,8 +25,8 @@ const maxOutputBytes = 32 * 1024 * 1024;
 /**
  * Runs a program to its end, without a shell. Rejects with `missing-dependency` when the program is not
  * installed, `timeout`, `cancelled`, or `io` when it ends with anything but exit code 0; the message then has
- * the command and the last lines of its error output, the detail `{ exitCode, stderr }`. After a timeout or an
- * abort the program has been sent SIGKILL.
+ * the command and the last lines of its error output, the detail `{ exitCode, stderr }`. After a timeout or
+ * an abort the program has been sent SIGKILL.
  */
 export async function run(argv: readonly string[], options: RunOptions): Promise<RunResult> {
   const [program, ...rest] = argv;
@@ -53,7 +53,8 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
       else reject(runFailure(program, command, error, stderr));
     },
   );
-  // A program that ends without reading its input closes the pipe: its exit code says how that went, not EPIPE.
+  // A program that ends without reading its input closes the pipe: its exit code says how that went, not
+  // EPIPE.
   child.stdin?.on('error', () => {});
   child.stdin?.end(options.input ?? '');
   return await promise;

@@ -2,8 +2,8 @@ import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * Writes a whole file so that after any crash there is the old content or the new, never a part: temporary name, fsync,
- * rename, fsync of the folder. Readable by the owner only.
+ * Writes a whole file so that after any crash there is the old content or the new, never a part: temporary
+ * name, fsync, rename, fsync of the folder. Readable by the owner only.
  */
 export async function writeFileDurably(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${process.pid}.new`;

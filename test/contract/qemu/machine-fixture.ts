@@ -10,7 +10,10 @@ import { type RuntimeFiles, runtimeFiles } from '../../../host-plugins/qemu/runt
 import { startStorageDaemon } from '../../../host-plugins/qemu/storage-daemon.ts';
 import { MachineContract, type MachineFilling } from '../../../protocol/workspace.ts';
 
-/** A machine without a guest: the firmware finds nothing to boot and waits. TCG, so that it is the same everywhere. */
+/**
+ * A machine without a guest: the firmware finds nothing to boot and waits. TCG, so that it is the same
+ * everywhere.
+ */
 export function smallContract(changes: Partial<MachineContract> = {}): MachineContract {
   return MachineContract.parse({
     machineType: 'pc-q35-10.0',
@@ -95,8 +98,8 @@ export class TestHost implements AsyncDisposable {
   }
 
   /**
-   * The product's own command line. The tap is made by QEMU under a name that nobody has, and goes with it: nothing is left of it
-   * when a test is killed.
+   * The product's own command line. The tap is made by QEMU under a name that nobody has, and goes with it:
+   * nothing is left of it when a test is killed.
    */
   environment(changes: Partial<MachineEnvironment> = {}): MachineEnvironment {
     return {

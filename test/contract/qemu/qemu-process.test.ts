@@ -133,7 +133,9 @@ describe('the display of a QEMU', { timeout: 60_000 }, () => {
   });
 });
 
-/** The header of a bzImage, as much as QEMU looks at (Documentation/arch/x86/boot.rst), and nothing to run. */
+/**
+ * The header of a bzImage, as much as QEMU looks at (Documentation/arch/x86/boot.rst), and nothing to run.
+ */
 function emptyKernel(): Buffer {
   const kernel = Buffer.alloc(8192);
   kernel.writeUInt8(1, 0x1f1); // setup_sects
