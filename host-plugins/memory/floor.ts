@@ -13,6 +13,8 @@ export const defaultMemoryMargin: MemoryMargin = { minimumMiB: 64, share: 0.1 };
 const strainedPercent = 10;
 const thrashingPercent = 40;
 
+const usualKernelMiB = 64;
+
 /** The kernel describes each 4 KiB page with 64 bytes (struct page); plugged memory's come out of the rest. */
 export const pageDescriptorShare = 1 / 64;
 
@@ -20,6 +22,8 @@ export interface FloorInput {
   readonly guest: GuestState;
   /** The machine's memory now, base and plugged, MiB. */
   readonly currentMiB: number;
+  /** Boot memory, MiB. */
+  readonly baseMiB: number;
   readonly targetMiB: number;
   /** How much of the virtio-mem device would be unplugged, MiB. */
   readonly unpluggedMiB: number;
@@ -41,8 +45,7 @@ export interface Floor {
  */
 export function computeFloor(input: FloorInput): Floor {
   const { totalMiB, usedMiB, pressureSomeAvg10 } = input.guest.memory;
-  // Plugged memory that is not online yet is missing in MemTotal too, so the difference is not the kernel's alone.
-  const kernelMiB = clamp(input.currentMiB - totalMiB, 0, input.currentMiB / 8);
+  const kernelMiB = keptByKernel(input.currentMiB - totalMiB, input.baseMiB);
   const freedMiB = Math.max(0, input.unpluggedMiB) * pageDescriptorShare;
   const headroomMiB =
     Math.max(input.margin.minimumMiB, input.targetMiB * input.margin.share) * strainFactor(pressureSomeAvg10);
@@ -60,6 +63,11 @@ function strainFactor(pressure: number | undefined): number {
   return pressure < thrashingPercent ? 2 : 4;
 }
 
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(Math.max(value, low), high);
+/**
+ * What MemTotal does not show was taken by the kernel (with crashkernel= that can be a lot), or is plugged and
+ * not online. It can be the kernel's only as far as it can lie in the boot memory; else assume a usual kernel.
+ */
+function keptByKernel(notShownMiB: number, baseMiB: number): number {
+  if (notShownMiB > baseMiB / 2) return usualKernelMiB + baseMiB / 32;
+  return Math.max(0, notShownMiB);
 }

@@ -35,8 +35,9 @@ export function planMemory(context: PlanContext, margin: MemoryMargin = defaultM
   const memoryMiB = roundDown(Math.min(context.to.memoryMiB, mostMiB));
   if (memoryMiB < currentMiB) {
     if (guest !== undefined) {
-      const unpluggedMiB = currentMiB - Math.max(memoryMiB, contract.baseMemoryMiB);
-      const floor = computeFloor({ guest, currentMiB, targetMiB: memoryMiB, unpluggedMiB, margin });
+      const baseMiB = contract.baseMemoryMiB;
+      const unpluggedMiB = currentMiB - Math.max(memoryMiB, baseMiB);
+      const floor = computeFloor({ guest, currentMiB, baseMiB, targetMiB: memoryMiB, unpluggedMiB, margin });
       if (memoryMiB < floor.floorMiB) {
         throw refuseShrink(guest, floor, memoryMiB, `the guest does not fit into the ${target.deviceClass}`);
       }

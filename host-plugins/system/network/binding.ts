@@ -1,7 +1,10 @@
 import { z } from 'zod';
 
-/** A Linux interface name: IFNAMSIZ less its zero, no slash, no space. */
-export const InterfaceName = z.string().regex(/^[^\s/:]{1,15}$/, 'is no interface name');
+/**
+ * A Linux interface name (IFNAMSIZ less its zero). Of what the kernel allows, only what is neither an option to
+ * ip(8) nor syntax to nft(8) nor a way out of a folder.
+ */
+export const InterfaceName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,14}$/, 'is no interface name');
 
 /** How a tap is joined to the LAN on this host. */
 export const NetworkBinding = z.discriminatedUnion('mode', [

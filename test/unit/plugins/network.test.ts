@@ -1,0 +1,197 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { chooseWay, NetworkChange, planNetwork } from '../../../host-plugins/network/plan.ts';
+import { verifyNetwork } from '../../../host-plugins/network/verify.ts';
+import { NetworkBinding, tapHardwareAddress } from '../../../host-plugins/system/network/binding.ts';
+import { buildGratuitousArp, ipv4Addresses } from '../../../host-plugins/system/network/gratuitous-arp.ts';
+import { buildRules, tableName } from '../../../host-plugins/system/network/nft-rules.ts';
+import { parseInterfaces } from '../../../host-plugins/system/network/read-interfaces.ts';
+import type { LinkFacts } from '../../../protocol/host-profile.ts';
+import { allocation, context, guest, host } from './samples.ts';
+
+const wifi: LinkFacts = { name: 'wlan0', kind: 'wifi', canBridge: false, metered: false, addresses: [] };
+const wired: LinkFacts = { name: 'eth0', kind: 'ethernet', canBridge: true, metered: false, addresses: [] };
+const port: LinkFacts = { ...wired, name: 'eth1', bridge: 'br0' };
+
+describe('choosing the way to the LAN', () => {
+  it('says why there is none', () => {
+    const why = (...input: Parameters<typeof chooseWay>) => {
+      const way = chooseWay(...input);
+      return way.mode === 'none' ? way.why : way;
+    };
+    expect(why('bridged', undefined, [])).toBe('the host has no link');
+    expect(why('bridged', 'eth7', [port])).toBe('the host has no link eth7');
+    expect(why('bridged', 'wlan0', [wifi, port])).toMatch(/Wi-Fi station, which cannot be a port/);
+    expect(why('bridged', undefined, [wired])).toBe('eth0 is not a port of a bridge');
+    expect(why('nat', undefined, [port])).toMatch(/not through NAT/);
+  });
+
+  it('finds the bridge by the link, and the link by its bridge', () => {
+    expect(chooseWay('bridged', 'eth1', [wifi, port])).toEqual({ mode: 'bridged', bridge: 'br0' });
+    expect(chooseWay('bridged', 'br0', [wifi, port])).toEqual({ mode: 'bridged', bridge: 'br0' });
+    expect(chooseWay('bridged', undefined, [wifi, wired, port])).toEqual({ mode: 'bridged', bridge: 'br0' });
+  });
+
+  it('routes through the bridge where the link is a port of one: the bridge has the addresses', () => {
+    expect(chooseWay('routed', 'eth1', [port])).toEqual({ mode: 'routed', uplink: 'br0' });
+    expect(chooseWay('routed', 'wlan0', [wifi])).toEqual({ mode: 'routed', uplink: 'wlan0' });
+  });
+
+  it('lays the path before the guest runs, then tells the LAN, then the guest', () => {
+    const to = allocation({ network: { mode: 'routed', metered: true } });
+    const steps = planNetwork(context({ to, target: host() }));
+    expect(steps.map((step) => [step.when, NetworkChange.parse(step.change).action])).toEqual([
+      ['before-run', 'bind'],
+      ['after-move', 'announce'],
+      ['after-move', 'apply'],
+    ]);
+    expect(steps[2]?.change).toMatchObject({ metered: true });
+  });
+});
+
+describe('verifying the network', () => {
+  it('names a wrong mode, an unknown mode and a missing address', () => {
+    const to = allocation();
+    expect(verifyNetwork(to, guest({ network: { mode: 'routed' } }))).toMatchObject([
+      { requested: 'bridged', actual: 'routed' },
+    ]);
+    const notes = ['network: NetworkManager does not answer', 'display: no compositor'];
+    expect(
+      verifyNetwork(to, guest({ network: { mode: undefined, addresses: ['fd00::5/64'] }, notes })),
+    ).toEqual([
+      { resource: 'network', requested: 'bridged', actual: 'unknown', reason: notes[0] },
+      {
+        resource: 'network',
+        requested: 'an IPv4 address in the guest',
+        actual: 'fd00::5/64',
+        reason: notes[0],
+      },
+    ]);
+    expect(verifyNetwork(to, guest())).toEqual([]);
+  });
+});
+
+describe('a gratuitous ARP frame', () => {
+  it('is that of RFC 5227, byte by byte', () => {
+    const frame = Buffer.from(buildGratuitousArp('52:54:00:12:34:56', '10.77.0.50')).toString('hex');
+    expect(frame).toBe(
+      // to all, from the guest, ARP; Ethernet, IPv4, 6, 4, request
+      'ffffffffffff525400123456080600010800060400' +
+        // 01, sender, target
+        '015254001234560a4d00320000000000000a4d0032' +
+        '00'.repeat(18),
+    );
+  });
+
+  it('refuses what is no address', () => {
+    for (const mac of ['', '52:54:00:12:34', '52:54:00:12:34:5g', '52-54-00-12-34-56']) {
+      expect(() => buildGratuitousArp(mac, '10.0.0.1')).toThrow(RangeError);
+    }
+    for (const ip of ['', '10.0.0', '10.0.0.256', '10.0.0.1/24', 'fd00::1', '10.0.0.1.2', '1e1.0.0.1']) {
+      expect(() => buildGratuitousArp('52:54:00:12:34:56', ip)).toThrow(RangeError);
+    }
+  });
+
+  it('carries any address at its two places', () => {
+    fc.assert(
+      fc.property(fc.ipV4(), fc.uint8Array({ minLength: 6, maxLength: 6 }), (ip, bytes) => {
+        const mac = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+        const frame = buildGratuitousArp(mac, ip);
+        expect(frame.length).toBe(60);
+        expect([...frame.subarray(6, 12)]).toEqual([...bytes]);
+        expect([...frame.subarray(22, 28)]).toEqual([...bytes]);
+        expect([...frame.subarray(28, 32)].join('.')).toBe(ip);
+        expect([...frame.subarray(38, 42)].join('.')).toBe(ip);
+      }),
+    );
+  });
+
+  it('is sent for IPv4 addresses only', () => {
+    expect(ipv4Addresses(['10.77.0.50/24', 'fd00::5/64', '300.1.1.1/8', '192.0.2.1'])).toEqual([
+      '10.77.0.50',
+      '192.0.2.1',
+    ]);
+  });
+});
+
+describe('the rules of a tap', () => {
+  const settings = { tapMac: 'fe:54:00:12:34:56', closedPorts: [7440], forwardsForUsOnly: true };
+
+  it('have a table of their own with a name that nft reads', () => {
+    expect(tableName('wd-my-work')).toBe('wdock_wd_my_work');
+  });
+
+  it('close wdockd to the guest in either mode, and re-address only where the host routes', () => {
+    const routed = buildRules({ mode: 'routed', tap: 'wd-a', uplink: 'wlan0', guestAddresses: [] }, settings);
+    const bridged = buildRules({ mode: 'bridged', tap: 'wd-a', bridge: 'br0' }, settings);
+    for (const rules of [routed, bridged])
+      expect(rules).toMatch(/fib daddr type local tcp dport \{ 7440 \} drop/);
+    expect(routed).toMatch(/ether daddr set fe:54:00:12:34:56 meta pkttype set host/);
+    expect(bridged).not.toMatch(/pkttype/);
+  });
+
+  it('do not touch what the host forwarded before', () => {
+    const binding: NetworkBinding = { mode: 'bridged', tap: 'wd-a', bridge: 'br0' };
+    expect(buildRules(binding, settings)).toMatch(/iifname "br0" oifname != "br0"/);
+    expect(buildRules(binding, { ...settings, forwardsForUsOnly: false })).not.toMatch(/iifname/);
+  });
+
+  it('cannot be broken out of by a name', () => {
+    for (const name of ['a b', 'wd"x', 'wd;x', '../../etc', '..', '-all', 'wd*', '{x}', 'a'.repeat(16), '']) {
+      expect(NetworkBinding.safeParse({ mode: 'bridged', tap: 'wd-a', bridge: name }).success).toBe(false);
+      expect(NetworkBinding.safeParse({ mode: 'bridged', tap: name, bridge: 'br0' }).success).toBe(false);
+    }
+    for (const name of ['br0', 'enp0s31f6', 'eth0.100', 'br-0123456789ab', 'veth1@if2']) {
+      expect(NetworkBinding.safeParse({ mode: 'bridged', tap: 'wd-a', bridge: name }).success).toBe(true);
+    }
+  });
+});
+
+describe('reading interfaces', () => {
+  it('refuses what is not the output of ip', () => {
+    for (const text of ['Object "-j" is unknown', '{}', '[{"ifname":7}]', '[{"flags":"UP"}]']) {
+      expect(() => parseInterfaces(text)).toThrow(expect.objectContaining({ kind: 'protocol' }));
+    }
+  });
+
+  it('takes nothing for no interfaces, and skips the empty entries of old versions', () => {
+    expect(parseInterfaces('')).toEqual([]);
+    expect(parseInterfaces('[{},{"ifname":"lo","flags":["LOOPBACK","UP"]}]')).toHaveLength(1);
+  });
+
+  it('tells taps, bridges, ports and carriers apart', () => {
+    const [tap, bridge, cable] = parseInterfaces(
+      JSON.stringify([
+        {
+          ifname: 'wd-a',
+          flags: ['NO-CARRIER', 'BROADCAST', 'UP'],
+          address: 'fe:54:00:00:00:01',
+          linkinfo: { info_kind: 'tun', info_data: { type: 'tap', persist: true, vnet_hdr: true } },
+          addr_info: [],
+        },
+        {
+          ifname: 'br0',
+          flags: ['UP'],
+          linkinfo: { info_kind: 'bridge', info_data: { stp_state: 1 } },
+          addr_info: [
+            { family: 'inet', local: '10.0.0.2', prefixlen: 24, scope: 'global' },
+            { family: 'inet6', local: 'fe80::1', prefixlen: 64, scope: 'link' },
+          ],
+        },
+        { ifname: 'eth0', flags: ['UP', 'LOWER_UP'], master: 'br0' },
+      ]),
+    );
+    expect(tap).toMatchObject({ isTap: true, up: true, carrier: false, mac: 'fe:54:00:00:00:01' });
+    expect(bridge).toMatchObject({
+      kind: 'bridge',
+      spanningTree: true,
+      addresses: ['10.0.0.2/24'],
+      isTap: false,
+    });
+    expect(cable).toMatchObject({ kind: undefined, master: 'br0', carrier: true });
+  });
+});
+
+it("gives every host's end of a guest's tap the same hardware address, and a guest another", () => {
+  expect(tapHardwareAddress('52:54:00:AB:cd:01')).toBe('fe:54:00:ab:cd:01');
+});
