@@ -1,7 +1,8 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import type { Position } from './position.ts';
-import { record, type State, type Step, send, stay, type VmState } from './state.ts';
+import { type State, type Step, send, stay, type VmState } from './state.ts';
 import { withdraw } from './step-source.ts';
+import { running } from './step-target.ts';
 
 /**
  * Where to go on after a restart, from the journal's position and the QEMU that is found, and nothing else.
@@ -36,17 +37,11 @@ export function recover(position: Position, vm: VmState): Step {
         ],
       };
     }
-    case 'starting': {
-      const { epoch, peer } = position;
+    case 'starting':
       if (vm === 'paused') return stay({ position }, { do: 'resume' });
-      if (vm === 'gone') return stay({ position, inspecting: true }, { do: 'inspect-disk', epoch });
-      if (vm !== 'running') return contradiction();
-      const owner: Position = { at: 'owner', epoch, offered: epoch, peer };
-      return {
-        state: { position: owner },
-        effects: [record(owner, `running epoch ${epoch}`), ...send(peer, { say: 'running', epoch })],
-      };
-    }
+      if (vm === 'running') return running(position, true);
+      if (vm !== 'gone') return contradiction();
+      return stay({ position, inspecting: true }, { do: 'inspect-disk', epoch: position.epoch });
     case 'owner':
       if (vm === 'gone') return stay({ position }, { do: 'power-cut' });
       // An owner's `inmigrate` is a start from a saved state, which goes on by itself.

@@ -50,6 +50,8 @@ export interface StartingState {
   readonly position: PositionAt<'starting'>;
   /** The first `cont` did not go through, provably before any instruction: it must become void. */
   readonly voiding?: string;
+  /** The guest runs, which could not be journaled yet. */
+  readonly running?: true;
   /** Our QEMU is gone; it waits for the disk's evidence. */
   readonly inspecting?: true;
 }

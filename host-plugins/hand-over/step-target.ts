@@ -7,7 +7,6 @@ import {
   type HandOverSettings,
   type Input,
   type LostState,
-  record,
   type Say,
   type StartingState,
   type Step,
@@ -130,17 +129,8 @@ export function stepStarting(state: StartingState, input: Input, settings: HandO
   const newer = supersededBy(input, position, epoch, settings);
   if (newer !== undefined) return yieldTo(newer, position);
   switch (input.in) {
-    case 'resumed': {
-      const owner = ownerOf(position);
-      return {
-        state: { position: owner },
-        effects: [
-          record(owner, `running epoch ${epoch}`),
-          ...send(peer, { say: 'running', epoch }),
-          emit({ kind: 'running', epoch }),
-        ],
-      };
-    }
+    case 'resumed':
+      return running(position, true);
     case 'resume-failed':
       if (input.executed === 'no') return giveUp(state, `QEMU did not run it: ${input.reason}`);
       return stay({ position, inspecting: true }, { do: 'inspect-disk', epoch });
@@ -153,12 +143,15 @@ export function stepStarting(state: StartingState, input: Input, settings: HandO
     case 'journal-failed': {
       const warning = emit({ kind: 'warning', text: `the journal could not be written: ${input.reason}` });
       if (input.position.at === 'away') return stay({ ...state, voiding: 'QEMU did not run it' }, warning);
+      if (input.position.at === 'owner' && !state.inspecting)
+        return stay({ ...state, running: true }, warning);
       return stay(state, warning);
     }
     case 'retry':
     case 'message':
       if (input.in === 'message' && (input.from !== peer || input.message.say !== 'go')) return stay(state);
       if (state.voiding) return giveUp(state, state.voiding);
+      if (state.running) return running(position, false);
       return stay(state, ...(state.inspecting ? [{ do: 'inspect-disk', epoch } as const] : []));
     case 'cancel':
       return stay(
@@ -183,6 +176,23 @@ const ownerOf = (position: PositionAt<'starting' | 'lost'>): PositionAt<'owner'>
   offered: position.epoch,
   peer: position.peer,
 });
+
+/**
+ * Journaled before the source hears of it: on this word it drops its copy, and from then on a QEMU that is found dead
+ * here must not be taken for one that never ran.
+ */
+export function running(position: PositionAt<'starting'>, isNews: boolean): Step {
+  const { epoch, peer } = position;
+  const owner = ownerOf(position);
+  return {
+    state: { position: owner },
+    effects: [
+      ...(isNews ? [emit({ kind: 'running', epoch })] : []),
+      commit(owner, `running epoch ${epoch}`),
+      ...send(peer, { say: 'running', epoch }),
+    ],
+  };
+}
 
 /** It ran and wrote, so every other copy of its memory is older than the disk. */
 function ranAndDied(position: PositionAt<'starting'>): Step {

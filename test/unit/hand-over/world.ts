@@ -225,7 +225,8 @@ function takeInputs(world: World, n: Number2, options: WorldOptions, add: Add): 
   if (device.qemu === 'gone' && (known || position.at === 'accepting')) {
     give({ in: 'vm-gone' }, true);
   }
-  give({ in: 'cancel', reason: '' }, false);
+  // Whoever started the move gives up when the other device never answers.
+  give({ in: 'cancel', reason: '' }, world.devices[other(n)].dead);
   if (position.at === 'owner' && device.qemu === 'running' && world.around.offersLeft > 0) {
     const offering = withAround(feed(world, n, { in: 'offer', peer }, options), {
       offersLeft: world.around.offersLeft - 1,
@@ -237,13 +238,10 @@ function takeInputs(world: World, n: Number2, options: WorldOptions, add: Add): 
       add(`${names[n]}: offers it`, false, expecting);
     }
   }
-  // The target's pipeline starts a QEMU for what was accepted.
-  if (
-    position.at === 'accepting' &&
-    device.qemu === 'gone' &&
-    migration === undefined &&
-    !('loaded' in state)
-  ) {
+  // The target starts a QEMU for what it accepted, before the source begins to send.
+  const source = world.devices[other(n)];
+  const begins = source.qemu === 'running' && source.journal.at === 'offering' && migration === undefined;
+  if (position.at === 'accepting' && !('loaded' in state) && device.qemu === 'gone' && begins) {
     add(
       `${names[n]}: QEMU waits for the VM`,
       true,
