@@ -70,13 +70,13 @@ export class AgentFrameReader {
       }
       if (bytes.length < headerBytes + length) {
         // A frame that was cut off by a move would wait for its rest for ever and swallow the frames after it:
-        // where another magic already stands behind this one, the rest is not going to come in order.
-        const next = findMagic(bytes.subarray(1)) + 1;
-        if (next + headerBytes <= bytes.length && this.#wholeAt(bytes, next)) {
-          bytes = this.#skip(bytes);
-          continue;
-        }
-        break;
+        // where a whole frame already stands behind this beginning, the rest is not going to come in order.
+        // (No payload can look like that: the length in a header has a byte that JSON text never has.)
+        const next = this.#findWhole(bytes);
+        if (next === undefined) break;
+        this.discardedBytes += next;
+        bytes = bytes.subarray(next);
+        continue;
       }
       const payload = bytes.subarray(headerBytes, headerBytes + length);
       const message = crc32(payload) === view.getUint32(8) ? parse(payload) : undefined;
@@ -94,6 +94,15 @@ export class AgentFrameReader {
   #skip(bytes: Uint8Array): Uint8Array {
     this.discardedBytes += 1;
     return bytes.subarray(1);
+  }
+
+  /** Index of the first whole frame behind the first byte. */
+  #findWhole(bytes: Uint8Array): number | undefined {
+    for (let at = 1; at + headerBytes <= bytes.length; at++) {
+      at += findMagic(bytes.subarray(at));
+      if (at + headerBytes <= bytes.length && this.#wholeAt(bytes, at)) return at;
+    }
+    return undefined;
   }
 
   #wholeAt(bytes: Uint8Array, at: number): boolean {
