@@ -51,7 +51,13 @@ export class QmpProcess implements AsyncDisposable {
       throw new DockError('conflict', `${program} with ${files.qmpSocket} runs already (pid ${running.pid})`);
     }
     const { pidFile, logFile, qmpSocket } = files;
-    const process = await startDetached({ argv, pidFile, logFile, marker: qmpSocket }, signal);
+    const process = await startDetached({ argv, pidFile, logFile, marker: qmpSocket }, signal).catch(
+      (error: unknown) => {
+        const cause = DockError.from(error);
+        const { lastWords } = cause.detail ?? {};
+        throw typeof lastWords === 'string' ? notStarted(program, lastWords, cause) : cause;
+      },
+    );
     try {
       return new QmpProcess(process, await untilItTakesCommands(program, process, qmpSocket, signal));
     } catch (error) {
@@ -150,7 +156,7 @@ async function untilItTakesCommands(
       return client;
     } catch (error) {
       if (!(error instanceof DockError) || error.kind !== 'qemu-gone') throw error;
-      if (!(await process.isAlive())) throw await notStarted(program, process, error);
+      if (!(await process.isAlive())) throw notStarted(program, await process.logTail(), error);
     }
     await delay(retryMs, undefined, { signal }).catch(() => {
       throw interruption(signal, `the start of ${program}`);
@@ -158,8 +164,7 @@ async function untilItTakesCommands(
   }
 }
 
-async function notStarted(program: string, process: DetachedProcess, cause: DockError): Promise<DockError> {
-  const words = await process.logTail();
+function notStarted(program: string, words: string, cause: DockError): DockError {
   if (/Failed to get (shared )?"write" lock/.test(words)) {
     return new DockError('conflict', `${program} did not start: its disk image is open elsewhere: ${words}`, {
       cause,

@@ -151,7 +151,9 @@ export async function startDetached(start: DetachedStart, signal: AbortSignal): 
     const identity = await identify(child.pid ?? 0, mark);
     if (identity === undefined) {
       const tail = lastLines((await readFile(start.logFile)).subarray(logStart).toString('utf8'), 8);
-      throw new DockError('io', `${program} ended at once${tail === '' ? '' : `: ${tail}`}`);
+      throw new DockError('io', `${program} ended at once${tail === '' ? '' : `: ${tail}`}`, {
+        detail: { lastWords: tail },
+      });
     }
     try {
       await writeFileDurably(start.pidFile, `${JSON.stringify(identity)}\n`);

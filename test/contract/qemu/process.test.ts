@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   adoptDetached,
-  type DetachedProcess,
+  DetachedProcess,
   startDetached,
 } from '../../../host-plugins/system/process/detached-process.ts';
 import { run } from '../../../host-plugins/system/process/run.ts';
@@ -63,6 +63,22 @@ describe('a detached process', () => {
     await using folder = await Folder.create();
     await expect(start(folder, ['/no/such/program'])).rejects.toMatchObject({ kind: 'missing-dependency' });
     await expect(readFile(join(folder.path, 'pid'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('that ends at once is said with its last words, or is simply not alive', async () => {
+    await using folder = await Folder.create();
+    for (let round = 0; round < 20; round++) {
+      const quick = await start(folder, ['sh', '-c', 'echo no >&2; exit 1', '60.5']).catch(
+        (error: unknown) => error,
+      );
+      if (quick instanceof DetachedProcess) {
+        await quick.exited(soon());
+        expect(await quick.isAlive()).toBe(false);
+        expect(await quick.logTail()).toBe('no');
+      } else {
+        expect(quick).toMatchObject({ kind: 'io', detail: { lastWords: 'no' } });
+      }
+    }
   });
 
   it('is not taken for another that has its pid now', async () => {
