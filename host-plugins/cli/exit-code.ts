@@ -17,7 +17,7 @@ export const exitCodeHelp = `Exit codes:
   1    failed
   2    wrong command line, or a mistake in a file
   3    no such device, workspace or file
-  4    refused: it does not fit, is not trusted, or is in a state in which it cannot be done
+  4    refused: does not fit, is not trusted, or is in a state that forbids it
   5    wdockd of this device does not answer
   6    the other device does not answer
   130  interrupted, or cancelled by somebody`;

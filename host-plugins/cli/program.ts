@@ -79,7 +79,7 @@ function buildProgram(context: CommandContext, end: (code: number) => void): Com
     .addOption(workspaceOption())
     .addHelpText(
       'after',
-      '\nApplications in the workspace go on running. Ctrl-C cancels, up to the hand-over:\nthe workspace then runs here as before.\n\nExample:\n  wdock dock desk-pc',
+      '\nApplications in the workspace go on running. Ctrl-C cancels, up to the\nhand-over: the workspace then runs here as before.\n\nExample:\n  wdock dock desk-pc',
     )
     .action(runs(dock));
   program
@@ -183,7 +183,7 @@ function addDeviceCommands(program: Command, runs: Runs): void {
     .option('--name <name>', 'what to call it (default: the name in the certificate)')
     .addHelpText(
       'after',
-      '\nOn the other device, `wdock devices certificate > desk-pc.pem` prints its fingerprint;\ncompare it with your own eyes. Each device has to add the other.\n\nExample:\n  wdock devices add desk-pc.pem --fingerprint A1:B2:... --address desk-pc.local',
+      '\nOn the other device, `wdock devices certificate > desk-pc.pem` prints its\nfingerprint; compare it with your own eyes. Each device has to add the other.\n\nExample:\n  wdock devices add desk-pc.pem --fingerprint A1:B2:... --address desk-pc.local',
     )
     .action(runs(addDevice));
   devices

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { type FSWatcher, watch as watchFile } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -25,8 +24,7 @@ export async function logs(run: CommandRun, options: LogsOptions): Promise<numbe
     const lines = tail.push(await readRest(file, tail));
     for (const line of lines.slice(-options.lines)) print(line);
     if (options.follow !== true) return done;
-    // the folder, not the file: a log that is rotated away is a new file of the same name
-    using watcher = disposable(watchFile(dirname(path)));
+    using changes = new Changes(path);
     while (!run.signal.aborted) {
       for (const line of tail.push(await readRest(file, tail))) print(line);
       if (await wasReplaced(file, path)) {
@@ -35,7 +33,7 @@ export async function logs(run: CommandRun, options: LogsOptions): Promise<numbe
         tail.restart();
         continue;
       }
-      await changeOf(watcher.watcher, basename(path), run.signal);
+      await changes.next(run.signal);
     }
     return done;
   } finally {
@@ -91,17 +89,33 @@ async function wasReplaced(file: FileHandle, path: string): Promise<boolean> {
   return named !== undefined && named.ino !== opened.ino;
 }
 
-async function changeOf(watcher: FSWatcher, name: string, signal: AbortSignal): Promise<void> {
-  try {
-    for (;;) {
-      const [, changed] = (await once(watcher, 'change', { signal })) as [string, string | null];
-      if (changed === null || changed === name) return;
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
-}
+/**
+ * Changes of a file, also when another takes its name (a log that is rotated away), so it watches the folder. One
+ * that comes while nobody waits is kept: the next wait ends at once.
+ */
+class Changes implements Disposable {
+  readonly #watcher: FSWatcher;
+  #changed = false;
+  #wake: () => void = () => undefined;
 
-function disposable(watcher: FSWatcher): Disposable & { watcher: FSWatcher } {
-  return { watcher, [Symbol.dispose]: () => watcher.close() };
+  constructor(path: string) {
+    this.#watcher = watchFile(dirname(path), (_event, name) => {
+      if (name !== null && name !== basename(path)) return;
+      this.#changed = true;
+      this.#wake();
+    });
+  }
+
+  async next(signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    signal.addEventListener('abort', this.#wake, { once: true });
+    if (!this.#changed && !signal.aborted) await promise;
+    signal.removeEventListener('abort', this.#wake);
+    this.#changed = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#watcher.close();
+  }
 }

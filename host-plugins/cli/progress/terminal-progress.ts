@@ -109,7 +109,7 @@ export function renderLiveStage(live: LiveStage, columns: number, unicode: boole
 }
 
 function renderBar(fraction: number, unicode: boolean): string {
-  const full = Math.round(Math.min(1, Math.max(0, fraction)) * barWidth);
+  const full = Math.floor(Math.min(1, Math.max(0, fraction)) * barWidth);
   const [done, left] = unicode ? ['█', '░'] : ['#', '.'];
   return `${done.repeat(full)}${left.repeat(barWidth - full)} ${String(Math.floor(fraction * 100)).padStart(3)} %`;
 }

@@ -1,0 +1,346 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { generateIdentity } from '../../../host-plugins/pairing/identity.ts';
+import { DockError } from '../../../protocol/dock-error.ts';
+import { temporaryFolder } from '../pairing/temporary-folder.ts';
+import { docked } from './trip-outcome.ts';
+import { controlSocket, startWdock } from './wdock-fixture.ts';
+
+const jsonLines = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+describe('wdock without wdockd', () => {
+  it.each([
+    ['there is no socket', undefined],
+    ['a socket was left by a dead one', ''],
+  ])('says how to start it, and exits with 5, when %s', async (_what, content) => {
+    await using folder = await temporaryFolder();
+    const path = join(folder.path, 'wdockd.sock');
+    if (content !== undefined) await writeFile(path, content);
+    const { exit, out, err } = await startWdock(['--socket', path, 'status']).ended;
+    expect({ exit, out }).toEqual({ exit: 5, out: '' });
+    expect(err).toMatch(/^wdock: wdockd does not run .*systemctl start wdockd/);
+  });
+
+  it('tells programs the same as an object', async () => {
+    const { exit, out } = await startWdock(['--socket', '/nowhere/s', '--json', 'workspace', 'list']).ended;
+    expect(exit).toBe(5);
+    expect(jsonLines(out)).toMatchObject([{ error: { kind: 'peer-gone', detail: { end: 'wdockd' } } }]);
+  });
+
+  it('still examines the host', async () => {
+    const { exit, out } = await startWdock(['--socket', '/nowhere/s', 'doctor']).ended;
+    expect(exit).toBe(5);
+    expect(out).toMatch(/^ok +node/m);
+    expect(out).toMatch(/^failed +wdockd +wdockd does not run/m);
+  });
+
+  it('takes the socket from the configuration that it is given', async () => {
+    await using folder = await temporaryFolder();
+    const config = join(folder.path, 'wdockd.yaml');
+    await writeFile(config, 'device: {class: mid}\nruntimeFolder: here\n');
+    const { err } = await startWdock(['--config', config, 'status']).ended;
+    expect(err).toContain(join(folder.path, 'here', 'wdockd.sock'));
+  });
+});
+
+describe('a wrong command line', () => {
+  it.each([
+    [['dokc'], /Did you mean dock/],
+    [['dock'], /missing required argument 'target'/],
+    [['dock', 'pc', 'tablet'], /too many arguments/],
+    [['status', '--jsno'], /unknown option '--jsno'/],
+    [['devices', 'add', 'x.pem'], /--fingerprint/],
+    [['workspace', 'create', 'w'], /--disk/],
+    [['workspace', 'create', 'w', '--disk', 'd', '--base-memory', '1.5'], /whole number/],
+    [['workspace', 'create', 'w', '--disk', 'd', '--kernel', 'k'], /--initrd go together/],
+    [['workspace', 'force-owner', 'w'], /--i-know-the-other-copy-is-gone/],
+    [['policy', 'check'], /missing required argument/],
+    [['policy', 'explain', '--policy', 'x.yaml'], /--policy needs --profile/],
+  ])('%j is refused with 2, on standard error', async (args, message) => {
+    const { exit, out, err } = await startWdock(['--socket', '/nowhere/s', ...args]).ended;
+    expect({ exit, out }).toEqual({ exit: 2, out: '' });
+    expect(err).toMatch(message);
+  });
+});
+
+describe('help', () => {
+  it.each([
+    [['--help']],
+    [['help', 'dock']],
+    [['dock', '--help']],
+    [['workspace', 'create', '-h']],
+    [['help']],
+  ])('%j goes to standard output, in 80 columns, with 0', async (args) => {
+    const { exit, out, err } = await startWdock(args).ended;
+    expect({ exit, err }).toEqual({ exit: 0, err: '' });
+    expect(out).toMatch(/^Usage: wdock/);
+    for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+  });
+});
+
+describe('a command that wdockd refuses', () => {
+  it.each([
+    ['not-found', 3],
+    ['does-not-fit', 4],
+    ['conflict', 4],
+    ['peer-gone', 6],
+    ['internal', 1],
+  ] as const)('for %s ends with %i and the reason, which cannot repaint the terminal', async (kind, code) => {
+    await using daemon = await controlSocket({
+      'workspace.start': async () => {
+        throw new DockError(kind, 'because \u001b[31mof this');
+      },
+    });
+    expect(await daemon.run('workspace', 'start', 'work')).toEqual({
+      exit: code,
+      out: '',
+      err: 'wdock: because ?[31mof this\n',
+    });
+  });
+
+  it('because this wdockd is older says so', async () => {
+    await using daemon = await controlSocket({});
+    const { exit, err } = await daemon.run('status');
+    expect(exit).toBe(1);
+    expect(err).toMatch(/no method "status".*older/);
+  });
+});
+
+const started = {
+  kind: 'trip-started',
+  at: 1,
+  trip: 'dock',
+  workspace: 'work',
+  from: 'mid',
+  to: 'pc',
+  simulated: true,
+} as const;
+
+describe('wdock dock', () => {
+  it('shows the stages and then the outcome', async () => {
+    await using daemon = await controlSocket({
+      dock: async ({ target }, { progress }) => {
+        progress({ ...started, to: target });
+        progress({ kind: 'stage-started', at: 2, stage: 'transfer' });
+        for (let n = 0; n < 100; n++) {
+          progress({
+            kind: 'stage-progress',
+            at: 2 + n,
+            stage: 'transfer',
+            fraction: n / 100,
+            text: `${n} MiB`,
+          });
+        }
+        progress({ kind: 'stage-done', at: 103, stage: 'transfer', ms: 101 });
+        progress({ kind: 'trip-done', at: 104, outcome: docked });
+        return docked;
+      },
+    });
+    const { exit, out } = await daemon.run('dock', 'pc');
+    expect(exit).toBe(0);
+    const lines = out.split('\n');
+    expect(lines.slice(0, 3)).toEqual([
+      'dock work: mid -> pc (simulated)',
+      'transfer: 0 MiB (0 %)', // and no more of them within two seconds
+      'transfer: done in 101 ms',
+    ]);
+    expect(lines[3]).toMatch(/^docked work: mid -> pc \(simulated\)/);
+  });
+
+  it('streams one object a line for programs, of which the last is the outcome', async () => {
+    await using daemon = await controlSocket({
+      dock: async (_params, { progress }) => {
+        progress(started);
+        progress({ kind: 'note', at: 2, text: 'x' });
+        progress({ kind: 'trip-done', at: 3, outcome: docked });
+        return docked;
+      },
+      undock: async () => docked, // a daemon that forgets the last event does not leave a program without it
+    });
+    const lines = jsonLines((await daemon.run('--json', 'dock', 'pc')).out);
+    expect(lines.map(({ kind }) => kind)).toEqual(['trip-started', 'note', 'trip-done']);
+    expect(lines[2]).toMatchObject({ outcome: { totalMs: docked.totalMs } });
+    expect(jsonLines((await daemon.run('--json', 'undock')).out)).toMatchObject([
+      { kind: 'trip-done', outcome: docked },
+    ]);
+  });
+
+  it('says in which stage it failed, where the workspace runs, and ends with the code of the reason', async () => {
+    const error = new DockError('does-not-fit', 'the guest uses 2.9 GiB, pc can give 1.0 GiB');
+    await using daemon = await controlSocket({
+      dock: async (_params, { progress }) => {
+        progress(started);
+        progress({ kind: 'trip-failed', at: 2, stage: 'plan', error: error.toData(), runsOn: 'mid' });
+        throw error;
+      },
+    });
+    expect(await daemon.run('dock', 'pc')).toEqual({
+      exit: 4,
+      out: 'dock work: mid -> pc (simulated)\n',
+      err: 'wdock: plan: the guest uses 2.9 GiB, pc can give 1.0 GiB; the workspace runs on mid\n',
+    });
+    const lines = jsonLines((await daemon.run('--json', 'dock', 'pc')).out);
+    expect(lines.at(-1)).toMatchObject({ kind: 'trip-failed', stage: 'plan', runsOn: 'mid' });
+  });
+
+  /** A dock that waits until it is cancelled, and then does as it is told. */
+  const waiting = (atCancel: 'undo' | 'too-late' | 'never') =>
+    controlSocket({
+      dock: async (_params, { signal, progress }) => {
+        progress(started);
+        await once(signal, 'abort');
+        if (atCancel === 'never') await new Promise(() => undefined);
+        if (atCancel === 'too-late') return docked;
+        const error = new DockError('cancelled', 'the dock was cancelled');
+        progress({ kind: 'trip-failed', at: 2, stage: 'transfer', error: error.toData(), runsOn: 'mid' });
+        throw error;
+      },
+    });
+
+  it('cancels on Ctrl-C, waits for the undo, and says where the workspace runs', async () => {
+    await using daemon = await waiting('undo');
+    const wdock = daemon.wdock('dock', 'pc');
+    await wdock.printed('dock work');
+    wdock.interrupt();
+    const { exit, err } = await wdock.ended;
+    expect(exit).toBe(130);
+    expect(err).toMatch(/^Cancelling, and undoing/);
+    expect(err).toMatch(/wdock: transfer: the dock was cancelled; the workspace runs on mid\n$/);
+  });
+
+  it('shows the outcome when Ctrl-C came too late', async () => {
+    await using daemon = await waiting('too-late');
+    const wdock = daemon.wdock('dock', 'pc');
+    await wdock.printed('dock work');
+    wdock.interrupt();
+    const { exit, out } = await wdock.ended;
+    expect(exit).toBe(0);
+    expect(out).toContain('too late to cancel');
+    expect(out).toContain('docked work: mid -> pc');
+  });
+
+  it('leaves at once on a second Ctrl-C, and says that wdockd goes on', async () => {
+    const daemon = await waiting('never');
+    const wdock = daemon.wdock('dock', 'pc');
+    await wdock.printed('dock work');
+    wdock.interrupt();
+    await wdock.printed('Cancelling');
+    wdock.interrupt();
+    const { exit, err } = await wdock.ended;
+    expect(exit).toBe(130);
+    expect(err).toContain('goes on undoing');
+    // the handler never ends, so the server cannot stop in good order, and says so
+    await expect(daemon.server.stop(AbortSignal.timeout(50))).rejects.toMatchObject({ kind: 'timeout' });
+  });
+
+  it('is told how the undo went when wdockd stops meanwhile', async () => {
+    const daemon = await waiting('undo');
+    const wdock = daemon.wdock('dock', 'pc');
+    await wdock.printed('dock work');
+    await daemon.server.stop(AbortSignal.timeout(5_000));
+    const { exit, err } = await wdock.ended;
+    expect(exit).toBe(130);
+    expect(err).toContain('the workspace runs on mid');
+  });
+});
+
+describe('wdock watch', () => {
+  it('prints until Ctrl-C, which is its ordinary end', async () => {
+    await using daemon = await controlSocket({
+      watch: async (_params, { signal, progress }) => {
+        progress({ kind: 'trip', at: 0, workspace: 'work', event: started });
+        progress({
+          kind: 'device',
+          at: 0,
+          status: { id: 'x', name: 'pc', fingerprint: 'A', reachable: false, self: false },
+        });
+        await once(signal, 'abort');
+        return {};
+      },
+    });
+    const wdock = daemon.wdock('watch');
+    await wdock.printed('not reachable');
+    wdock.interrupt();
+    const { exit, out } = await wdock.ended;
+    expect(exit).toBe(0);
+    expect(out).toMatch(/work {2}dock work: mid -> pc \(simulated\)\n.* pc {2}not reachable\n$/);
+  });
+});
+
+describe('wdock devices', () => {
+  it('add takes the name from the certificate, and passes what the user compared', async () => {
+    const asked: unknown[] = [];
+    await using daemon = await controlSocket({
+      'devices.add': async (params) => {
+        asked.push(params);
+        return { id: 'x', name: params.name, fingerprint: 'A', reachable: true, self: false };
+      },
+    });
+    await using folder = await temporaryFolder();
+    const file = join(folder.path, 'pc.pem');
+    const { certificatePem, id } = await generateIdentity('desk-pc');
+    await writeFile(file, certificatePem);
+    const { exit, out } = await daemon.run(
+      'devices',
+      'add',
+      file,
+      '--fingerprint',
+      id,
+      '--address',
+      'pc.local',
+    );
+    expect(exit).toBe(0);
+    expect(out).toMatch(/^desk-pc is trusted/);
+    expect(asked).toEqual([{ name: 'desk-pc', certificatePem, fingerprint: id, address: 'pc.local' }]);
+  });
+
+  it('add of a file that is not there ends with 3', async () => {
+    const { exit, err } = await startWdock(
+      ['devices', 'add', '/nowhere.pem', '--fingerprint', 'x', '--address', 'y'],
+      {},
+    ).ended;
+    expect(exit).toBe(3);
+    expect(err).toContain('/nowhere.pem');
+  });
+});
+
+describe('wdock policy', () => {
+  it('check names file, line and column of each mistake, checks the other files, and ends with 2', async () => {
+    await using folder = await temporaryFolder();
+    const bad = join(folder.path, 'bad.yaml');
+    await writeFile(bad, 'version: 1\nmemmory:\n  share: 50%\n');
+    const { exit, out, err } = await startWdock(['policy', 'check', 'policies/mid.yaml', bad]).ended;
+    expect(exit).toBe(2);
+    expect(out).toBe('policies/mid.yaml: good\n');
+    expect(err).toContain(`${bad}:2:1: memmory: unknown key; did you mean "memory"`);
+    const json = jsonLines((await startWdock(['--json', 'policy', 'check', bad]).ended).out);
+    expect(json).toMatchObject([{ files: [{ file: bad, ok: false, faults: [{ line: 2, column: 1 }] }] }]);
+  });
+
+  it('check of a file that is not there ends with 3', async () => {
+    expect((await startWdock(['policy', 'check', '/nowhere.yaml']).ended).exit).toBe(3);
+  });
+
+  it('explain marks a simulated profile, and needs no wdockd', async () => {
+    const { exit, out } = await startWdock(['policy', 'explain', '--profile', 'test/lab/profiles/mid.yaml'])
+      .ended;
+    expect(exit).toBe(0);
+    expect(out).toMatch(/^mid \(simulated\): 1 CPU, 1.0 GiB/);
+    expect(out).toMatch(/mid\.yaml:\d+ memory/);
+  });
+
+  it('explain says what is wrong with a profile', async () => {
+    await using folder = await temporaryFolder();
+    const profile = join(folder.path, 'p.yaml');
+    await writeFile(profile, 'deviceClass: phone\n');
+    const { exit, err } = await startWdock(['policy', 'explain', '--profile', profile]).ended;
+    expect(exit).toBe(2);
+    expect(err).toContain(`${profile}:1:1: cpus: is missing`);
+  });
+});
