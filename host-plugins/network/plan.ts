@@ -40,7 +40,7 @@ export function planNetwork(context: PlanContext): PlanStep[] {
     },
     {
       resource: 'network',
-      when: 'after-move',
+      when: 'on-run',
       text: 'tell the network where the guest is',
       change: announce,
     },

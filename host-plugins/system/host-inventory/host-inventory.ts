@@ -1,4 +1,6 @@
 import { readFile, statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { DockError } from '../../../protocol/dock-error.ts';
 import type { DeviceClass, HostProfile } from '../../../protocol/host-profile.ts';
 import { readInterfaces } from '../network/read-interfaces.ts';
 import { joinLinks, type LinkWishes, mergeLinks } from './join-links.ts';
@@ -75,8 +77,15 @@ export class HostInventory {
   }
 
   async #readFreeDisk(): Promise<number> {
-    const { bavail, bsize } = await statfs(this.#settings.diskFolder);
-    return Math.floor((bavail * bsize) / bytesPerMiB);
+    // The folder is made with the first workspace; until then what will hold it counts.
+    for (let folder = resolve(this.#settings.diskFolder); ; folder = dirname(folder)) {
+      try {
+        const { bavail, bsize } = await statfs(folder);
+        return Math.floor((bavail * bsize) / bytesPerMiB);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw DockError.from(error, 'io');
+      }
+    }
   }
 }
 

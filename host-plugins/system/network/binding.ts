@@ -19,7 +19,7 @@ export const NetworkBinding = z.discriminatedUnion('mode', [
 ]);
 export type NetworkBinding = z.infer<typeof NetworkBinding>;
 
-/** A kernel setting under /proc/sys/net/ipv4, e.g. `conf/wlan0/forwarding`. */
+/** A kernel setting under /proc/sys/net, e.g. `ipv4/conf/wlan0/forwarding`. */
 export interface Setting {
   readonly name: string;
   readonly value: string;
@@ -34,7 +34,7 @@ export function lanInterface(binding: NetworkBinding): string {
 export const tapPrefix = 'wd-';
 
 export function forwardingSetting(name: string): string {
-  return `conf/${name}/forwarding`;
+  return `ipv4/conf/${name}/forwarding`;
 }
 
 /**
@@ -49,7 +49,7 @@ export function forwardingSetting(name: string): string {
 export function sharedSettings(binding: NetworkBinding): Setting[] {
   const forwarding = { name: forwardingSetting(lanInterface(binding)), value: '1' };
   if (binding.mode === 'bridged') return [forwarding];
-  return [forwarding, { name: `neigh/${binding.uplink}/proxy_delay`, value: '0' }];
+  return [forwarding, { name: `ipv4/neigh/${binding.uplink}/proxy_delay`, value: '0' }];
 }
 
 /**
@@ -59,12 +59,12 @@ export function sharedSettings(binding: NetworkBinding): Setting[] {
 export function tapSettings(tap: string, routed: boolean): Setting[] {
   const on = routed ? '1' : '0';
   return [
-    { name: `conf/${tap}/forwarding`, value: on },
-    { name: `conf/${tap}/proxy_arp`, value: on },
-    { name: `neigh/${tap}/proxy_delay`, value: '0' },
-    { name: `conf/${tap}/rp_filter`, value: on },
-    { name: `conf/${tap}/send_redirects`, value: '0' },
-    { name: `conf/${tap}/accept_redirects`, value: '0' },
+    { name: `ipv4/conf/${tap}/forwarding`, value: on },
+    { name: `ipv4/conf/${tap}/proxy_arp`, value: on },
+    { name: `ipv4/neigh/${tap}/proxy_delay`, value: '0' },
+    { name: `ipv4/conf/${tap}/rp_filter`, value: on },
+    { name: `ipv4/conf/${tap}/send_redirects`, value: '0' },
+    { name: `ipv4/conf/${tap}/accept_redirects`, value: '0' },
   ];
 }
 
@@ -75,4 +75,12 @@ export function tapSettings(tap: string, routed: boolean): Setting[] {
  */
 export function tapHardwareAddress(guestMac: string): string {
   return `fe${guestMac.slice(2)}`.toLowerCase();
+}
+
+/**
+ * The host itself speaks no IPv6 on the tap: it must not take router advertisements from the guest, nor be seen by
+ * it. Frames that a bridge carries are not concerned.
+ */
+export function withoutIpv6(tap: string): Setting {
+  return { name: `ipv6/conf/${tap}/disable_ipv6`, value: '1' };
 }

@@ -9,10 +9,11 @@ import {
   sharedSettings,
   tapHardwareAddress,
   tapSettings,
+  withoutIpv6,
 } from './binding.ts';
 import { buildGratuitousArp } from './gratuitous-arp.ts';
 import { commandLimitMs, ip, nft, unlessGone } from './ip-command.ts';
-import { readSetting, writeSetting } from './kernel-settings.ts';
+import { hasIpv6, readSetting, writeSetting } from './kernel-settings.ts';
 import { type NetworkRecord, NetworkRecords } from './network-record.ts';
 import { buildRemoval, buildRules } from './nft-rules.ts';
 import { type NetworkInterface, readInterfaces } from './read-interfaces.ts';
@@ -59,10 +60,8 @@ export class HostNetwork {
         // With vnet_hdr on every host: QEMU refuses a VM whose tap had it on a tap that has not.
         await ip(['tuntap', 'add', 'dev', tap, 'mode', 'tap', 'vnet_hdr', ...owner], signal);
       }
-      await ip(
-        ['link', 'set', 'dev', tap, 'addrgenmode', 'none', 'address', tapHardwareAddress(guestMac)],
-        signal,
-      );
+      await ip(['link', 'set', 'dev', tap, 'address', tapHardwareAddress(guestMac)], signal);
+      if (await hasIpv6()) await writeSetting(withoutIpv6(tap), signal);
       await ip(['link', 'set', 'dev', tap, 'up'], signal);
     });
   }
@@ -197,7 +196,7 @@ export class HostNetwork {
     );
     const present = new Set((await readInterfaces(signal)).map(({ name }) => name));
     for (const setting of record.before) {
-      const device = setting.name.split('/')[1] ?? '';
+      const device = setting.name.split('/')[2] ?? '';
       if (!stillUsed.has(setting.name) && present.has(device)) await writeSetting(setting, signal);
     }
   }

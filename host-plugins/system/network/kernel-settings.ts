@@ -1,9 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { access, readFile, writeFile } from 'node:fs/promises';
 import { DockError } from '../../../protocol/dock-error.ts';
 import type { Setting } from './binding.ts';
 
 /** The kernel shows each process the settings of its own network namespace under this path. */
-const folder = '/proc/sys/net/ipv4';
+const folder = '/proc/sys/net';
 
 export async function readSetting(name: string, signal: AbortSignal): Promise<string> {
   try {
@@ -21,6 +21,14 @@ export async function writeSetting(setting: Setting, signal: AbortSignal): Promi
   } catch (error) {
     throw failure('write', setting.name, error);
   }
+}
+
+/** False where the kernel was started without it. */
+export async function hasIpv6(): Promise<boolean> {
+  return access(`${folder}/ipv6`).then(
+    () => true,
+    () => false,
+  );
 }
 
 function failure(verb: string, name: string, error: unknown): DockError {

@@ -42,7 +42,7 @@ describe('choosing the way to the LAN', () => {
     const steps = planNetwork(context({ to, target: host() }));
     expect(steps.map((step) => [step.when, NetworkChange.parse(step.change).action])).toEqual([
       ['before-run', 'bind'],
-      ['after-move', 'announce'],
+      ['on-run', 'announce'],
       ['after-move', 'apply'],
     ]);
     expect(steps[2]?.change).toMatchObject({ metered: true });
