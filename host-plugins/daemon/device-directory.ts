@@ -7,6 +7,7 @@ import type { Identity } from '../pairing/identity.ts';
 import type { TrustedDevice, TrustStore } from '../pairing/trust-store.ts';
 import type { DaemonConfig } from './config.ts';
 import type { ControlHandlers, Peers } from './handlers.ts';
+import type { WatchHub } from './watch-hub.ts';
 
 /** How long a device may take to say who it is, ms; one that is away answers nothing at all. */
 const describeLimitMs = 2_500;
@@ -56,6 +57,20 @@ export class DeviceDirectory {
   /** As far as it is known without asking. */
   known(device: TrustedDevice): DeviceStatus {
     return this.#status(device, this.#peers.isConnected(device.id));
+  }
+
+  /** Tells those who watch when a device comes and goes; each attempt to reach one that is away is no news. */
+  announce(hub: WatchHub): void {
+    const told = new Map<string, boolean>();
+    const tell = (device: TrustedDevice, reachable: boolean) => {
+      if (told.get(device.id) === reachable) return;
+      told.set(device.id, reachable);
+      hub.publish({ kind: 'device', at: Date.now(), status: this.#status(device, reachable) });
+    };
+    this.#peers.on('reachable', (device) => tell(device, true));
+    this.#peers.on('unreachable', (device) => tell(device, false));
+    this.#trust.on('added', (device) => tell(device, this.#peers.isConnected(device.id)));
+    this.#trust.on('forgotten', (device) => told.delete(device.id));
   }
 
   #status(device: TrustedDevice, reachable: boolean): DeviceStatus {

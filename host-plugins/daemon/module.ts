@@ -43,9 +43,12 @@ export const daemonModule = new ContainerModule(({ bind }) => {
   bind<WatchHub>(T.WatchHub).toConstantValue(new WatchHub());
   bind<DeviceDirectory>(T.Devices)
     .toResolvedValue(
-      (config: DaemonConfig, identity: Identity, trust: TrustStore, peers: Peers) =>
-        new DeviceDirectory(config, identity, trust, peers),
-      [T.Config, T.Identity, T.TrustStore, T.Peers],
+      (config: DaemonConfig, identity: Identity, trust: TrustStore, peers: Peers, hub: WatchHub) => {
+        const directory = new DeviceDirectory(config, identity, trust, peers);
+        directory.announce(hub);
+        return directory;
+      },
+      [T.Config, T.Identity, T.TrustStore, T.Peers, T.WatchHub],
     )
     .inSingletonScope();
   bind<ControlHandlers>(T.ControlHandlers)

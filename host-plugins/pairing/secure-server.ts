@@ -20,8 +20,10 @@ export interface SecureServerOptions {
   readonly onRefused?: (remoteAddress: string, why: string) => void;
 }
 
-/** All connections, of whomever; what comes above it is turned away by the kernel's side of accept. */
+/** All connections, of whomever; more are closed as they come. */
 const maxConnections = 256;
+/** Connections of one address that have not proved who they are: a stranger must not use up all of them. */
+const maxUnproved = 32;
 const handshakeTimeoutMs = 5_000;
 
 /**
@@ -38,6 +40,8 @@ export class SecureServer {
   readonly #sockets = new Map<TLSSocket, DeviceId>();
   /** Below TLS: also those whose handshake is not over. */
   readonly #raw = new Set<Socket>();
+  /** The ports of each address whose connections have not proved who they are. */
+  readonly #unproved = new Map<string, Set<number>>();
 
   constructor(identity: Identity, trust: TrustStore, options: SecureServerOptions = {}) {
     this.#trust = trust;
@@ -58,6 +62,7 @@ export class SecureServer {
     this.#server.on('connection', (socket) => {
       this.#raw.add(socket);
       socket.once('close', () => this.#raw.delete(socket));
+      this.#limitUnproved(socket);
     });
     this.#server.on('tlsClientError', (error, socket) => {
       this.#onRefused(String(socket.remoteAddress), `the TLS handshake failed: ${error.message}`);
@@ -111,6 +116,22 @@ export class SecureServer {
     await closed;
   }
 
+  #limitUnproved(socket: Socket): void {
+    const { remoteAddress: address = '', remotePort: port = 0 } = socket;
+    const ports = this.#unproved.get(address) ?? new Set();
+    this.#unproved.set(address, ports.add(port));
+    socket.once('close', () => this.#proved(address, port));
+    if (ports.size <= maxUnproved) return;
+    this.#onRefused(address, `more than ${maxUnproved} connections at once that did not prove who they are`);
+    socket.destroy();
+  }
+
+  #proved(address: string, port: number): void {
+    const ports = this.#unproved.get(address);
+    ports?.delete(port);
+    if (ports?.size === 0) this.#unproved.delete(address);
+  }
+
   #admit(socket: TLSSocket): void {
     socket.on('error', () => undefined); // its 'close' follows and is what counts
     const certificate = socket.getPeerX509Certificate();
@@ -123,6 +144,7 @@ export class SecureServer {
       return;
     }
     socket.setNoDelay(true);
+    this.#proved(socket.remoteAddress ?? '', socket.remotePort ?? 0);
     this.#sockets.set(socket, id);
     socket.once('close', () => this.#sockets.delete(socket));
     this.#http.emit('connection', socket);

@@ -58,19 +58,17 @@ export async function listenOnUnixSocket(
   return server;
 }
 
-/** The same for a server that is there already, such as an HTTP server. */
+/**
+ * The same for a server that is there already, such as an HTTP server. Until the mode is set, the folder keeps
+ * others out: these sockets live in folders that only their owner (and group) may enter. (A umask would be the
+ * process's, and spoil files that other code makes at that moment.)
+ */
 export async function bindUnixSocket(server: Server, path: string, mode: number): Promise<void> {
   checkSocketPath(path);
   await rm(path, { force: true });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);
-  // libuv binds within listen(), so this umask covers the moment between bind and chmod, and nothing else
-  const umask = process.umask(0o177);
-  try {
-    server.listen({ path }, resolve);
-  } finally {
-    process.umask(umask);
-  }
+  server.listen({ path }, resolve);
   try {
     await promise;
     await chmod(path, mode);

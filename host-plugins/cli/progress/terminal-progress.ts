@@ -59,8 +59,12 @@ export class TerminalProgress implements ProgressView {
         this.#print(`  ${printable(event.text)}`);
         break;
       case 'trip-done':
+        this.#stage = undefined;
+        this.#print('');
+        break;
       case 'trip-failed':
         this.#stage = undefined;
+        if (event.stage !== undefined) this.#print(this.#failedLine(event.stage));
         break;
     }
     this.#draw();
@@ -82,6 +86,10 @@ export class TerminalProgress implements ProgressView {
     const width = (this.#terminal.columns ?? 80) - 28;
     const text = shorten(printable(last), width);
     return `  ${tick} ${stage.padEnd(10)} ${formatDuration(ms).padStart(8)}  ${paint(text, 'dim', this.#terminal.colour)}`.trimEnd();
+  }
+
+  #failedLine(stage: StageName): string {
+    return `  ${paint(this.#terminal.unicode ? '✘' : 'no', 'red', this.#terminal.colour)} ${stage}`;
   }
 
   #print(line: string): void {

@@ -20,7 +20,7 @@ export function renderStatus(status: Status): string {
     '',
     status.workspaces.length === 0
       ? 'No workspaces; make one with `wdock workspace create`.'
-      : renderWorkspaces(status.workspaces, nameOf(status.devices)),
+      : renderWorkspaces(status.workspaces, nameOf([device, ...status.devices])),
     '',
     others.length === 0 ? 'No other devices; trust one with `wdock devices add`.' : renderDevices(others),
   ].join('\n');
@@ -39,9 +39,12 @@ export function renderProfile(profile: HostProfile): string {
   return parts.join(', ');
 }
 
-/** A device id is 64 digits; people know the name. */
+/** Devices are told apart by ids of 64 digits; people know the names. What is no id is a name already. */
 export function nameOf(devices: readonly DeviceStatus[]): (id: string) => string {
-  return (id) => devices.find((device) => device.id === id)?.name ?? id.slice(0, 12);
+  return (id) => {
+    const name = devices.find((device) => device.id === id)?.name;
+    return name ?? (/^[0-9a-f]{64}$/.test(id) ? `${id.slice(0, 12)}~` : id);
+  };
 }
 
 export function renderWorkspaces(

@@ -2,8 +2,10 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type WdockdFolder, wdockdFolder } from './processes.ts';
+
+vi.setConfig({ testTimeout: 30_000 }); // processes and sockets, on a machine that may be busy
 
 const run = promisify(execFile);
 const mayMakeNamespaces = process.getuid?.() === 0;

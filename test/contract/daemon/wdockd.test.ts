@@ -3,9 +3,11 @@ import { stat, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { wdockdFolder } from './processes.ts';
+
+vi.setConfig({ testTimeout: 30_000 }); // processes and sockets, on a machine that may be busy
 
 const anyPort = { address: '127.0.0.1', port: 0 };
 

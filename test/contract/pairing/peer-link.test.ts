@@ -2,11 +2,13 @@ import { once } from 'node:events';
 import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { generateIdentity, type Identity } from '../../../host-plugins/pairing/identity.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { pairedDevices, type TestDevice, testDevice, trust } from './two-devices.ts';
+
+vi.setConfig({ testTimeout: 30_000 }); // processes and sockets, on a machine that may be busy
 
 const soon = () => AbortSignal.timeout(10_000);
 
@@ -89,6 +91,26 @@ describe('somebody who is not trusted', () => {
       'mid',
     );
     for (const socket of noise) socket.destroy();
+  });
+});
+
+describe('a stranger that opens connections and says nothing', () => {
+  it('gets only some of them, so that the others stay free', async () => {
+    await using pc = await testDevice('pc');
+    const idle = Array.from({ length: 50 }, () => connectTcp(pc.port, '127.0.0.1'));
+    let turnedAway = 0;
+    await new Promise<void>((resolve) => {
+      for (const socket of idle) {
+        socket.on('error', () => undefined).resume();
+        socket.once('close', () => {
+          turnedAway++;
+          if (turnedAway === 18) resolve();
+        });
+      }
+    });
+    expect(pc.refused.filter((why) => why.includes('more than 32'))).toHaveLength(18);
+    expect(turnedAway).toBe(18);
+    for (const socket of idle) socket.destroy();
   });
 });
 

@@ -6,13 +6,15 @@ import { join } from 'node:path';
 import { type Duplex, duplexPair } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   forwardUnixListener,
   serveChannelToUnixSocket,
 } from '../../../host-plugins/tunnel/forward-unix-listener.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { pairedDevices, type TestDevice } from '../pairing/two-devices.ts';
+
+vi.setConfig({ testTimeout: 30_000 }); // processes and sockets, on a machine that may be busy
 
 const soon = () => AbortSignal.timeout(20_000);
 
