@@ -147,8 +147,8 @@ describe('status', () => {
       offers:  1 CPU, 1.0 GiB, 1024x600, wifi, battery 76 %
       wdockd:  0.1.0
 
-      WORKSPACE  STATE  RUNS ON  HOME          GUEST
-      work       stuck  -        aaaaaaaaaaaa  -
+      WORKSPACE  STATE  RUNS ON  HOME  GUEST
+      work       stuck  -        mid   -
       work: the other device has it and does not answer; run \`wdock status\` there
 
       DEVICE  CLASS                      ADDRESS  STATE
