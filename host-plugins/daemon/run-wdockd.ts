@@ -1,6 +1,13 @@
 import { parseArgs } from 'node:util';
 import type { ContainerModule } from 'inversify';
 import { DockError } from '../../protocol/dock-error.ts';
+import { displayModule } from '../display/module.ts';
+import { memoryModule } from '../memory/module.ts';
+import { networkModule } from '../network/module.ts';
+import { pipelineModule } from '../pipeline/module.ts';
+import { storageModule } from '../storage/module.ts';
+import { hostInventoryModule } from '../system/host-inventory/module.ts';
+import { vcpuModule } from '../vcpu/module.ts';
 import { defaultConfigPath } from './config.ts';
 import { loadConfig } from './load-config.ts';
 import { version } from './version.ts';
@@ -19,7 +26,15 @@ Exit: 0 ended as asked, 1 could not start or failed, 2 wrong command line.
 `;
 
 /** The parts of wdockd that are not its frame. */
-const modules: readonly ContainerModule[] = [];
+const modules: readonly ContainerModule[] = [
+  hostInventoryModule,
+  vcpuModule,
+  memoryModule,
+  displayModule,
+  networkModule,
+  storageModule,
+  pipelineModule,
+];
 
 /** wdockd from its arguments to its exit code. */
 export async function runWdockd(args: readonly string[]): Promise<number> {

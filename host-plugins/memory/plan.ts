@@ -28,7 +28,8 @@ export const blockMiB = 2;
  * Less memory: before the move, and only if the guest fits; more: after it. Throws `does-not-fit` with the
  * numbers when what the guest uses, with headroom, is more than it would get.
  */
-export function planMemory(context: PlanContext, margin: MemoryMargin = defaultMemoryMargin): PlanStep[] {
+export function planMemory(context: PlanContext, fallback: MemoryMargin = defaultMemoryMargin): PlanStep[] {
+  const margin = context.headroomMiB === undefined ? fallback : { minimumMiB: context.headroomMiB, share: 0 };
   const { contract, filling, guest, target } = context;
   const currentMiB = contract.baseMemoryMiB + filling.requestedPluggedMemoryMiB;
   const mostMiB = contract.baseMemoryMiB + contract.maxPluggedMemoryMiB;

@@ -8,6 +8,7 @@ import { adoptQemu, startQemu } from '../qemu/qemu-process.ts';
 import type { QmpProcess } from '../qemu/qmp-process.ts';
 import { queryStatus } from '../qemu/qmp-schema.ts';
 import type { HostNetwork } from '../system/network/host-network.ts';
+import { adoptDetached } from '../system/process/detached-process.ts';
 import { vmStateOf } from './machine-state.ts';
 import { tapName, type WorkspacePaths } from './paths.ts';
 import { type HostNow, RunningMachine } from './running-machine.ts';
@@ -22,7 +23,7 @@ export interface MachineKeeperOptions {
   readonly record: () => WorkspaceRecord;
   readonly paths: WorkspacePaths;
   readonly network: HostNetwork;
-  readonly accelerator: Accelerator;
+  readonly accelerator: () => Promise<Accelerator>;
   readonly hostNow: HostNow;
   readonly log: Logger;
   /** QEMU ended without having been asked to; `lastWords`: the end of its log. */
@@ -52,6 +53,13 @@ export class MachineKeeper implements AsyncDisposable {
     );
   }
 
+  /** Whether an earlier life of wdockd left a QEMU that still runs. Does not talk to it. */
+  async isLeft(): Promise<boolean> {
+    const { run } = this.#options.paths;
+    const mark = { program: 'qemu-system-x86_64', marker: run.qmpSocket };
+    return (await adoptDetached({ pidFile: run.qemuPid, logFile: run.qemuLog }, mark)) !== undefined;
+  }
+
   /** Finds the QEMU that an earlier life of wdockd left. */
   async adopt(signal: AbortSignal): Promise<RunningMachine | undefined> {
     const qemu = await adoptQemu(this.#options.paths.run, signal);
@@ -75,7 +83,7 @@ export class MachineKeeper implements AsyncDisposable {
       filling,
       {
         name: record.name,
-        accelerator,
+        accelerator: await accelerator(),
         files: paths.run,
         tap: tapName(record.name),
         vhost: false,

@@ -1,0 +1,101 @@
+import type { z } from 'zod';
+import { DockError } from '../../protocol/dock-error.ts';
+import type { GuestState } from '../../protocol/guest-state.ts';
+import type { peerMethods } from '../../protocol/peer-methods.ts';
+import { serveChannelToUnixSocket } from '../tunnel/forward-unix-listener.ts';
+import { channelNames } from '../workspace/paths.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+
+type Receive = z.output<(typeof peerMethods)['receive']['params']>;
+
+/** A reservation without an offer is dropped after this long, ms: the source has died, or forgot to say so. */
+const reservationLimitMs = 180_000;
+/** No state is a day on its way; the source's own limit is shorter, ms. */
+const arrivalLimitMs = 24 * 60 * 60_000;
+
+/**
+ * The target's side of one hand-over: reserved for a source, then a paused QEMU that its state comes to. Everything
+ * it starts ends with `drop`, unless the hand-over makes this device the owner.
+ */
+export class Arrival {
+  readonly epoch: number;
+  readonly source: string;
+  /** The guest as the source read it last. */
+  guest: GuestState | undefined;
+  readonly #workspace: Workspace;
+  readonly #waiting = new AbortController();
+  #memory: Disposable | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(workspace: Workspace, source: string, epoch: number) {
+    this.#workspace = workspace;
+    this.source = source;
+    this.epoch = epoch;
+    this.#timer = setTimeout(() => void this.#expire(), reservationLimitMs);
+    this.#timer.unref();
+  }
+
+  /** Starts QEMU for exactly this filling, and opens the memory's channel to it. When it throws, nothing runs. */
+  async receive(params: Receive, signal: AbortSignal): Promise<void> {
+    const { keeper, paths, surroundings, name } = this.#workspace;
+    this.guest = params.guest;
+    await this.#workspace.save({ guestAddresses: params.guestAddresses });
+    await this.#workspace.openDisk(signal);
+    await keeper.start(params.filling, { incoming: true }, signal);
+    let taken = false;
+    this.#memory = serveChannelToUnixSocket(
+      surroundings.channels,
+      channelNames.memory(name, this.epoch),
+      ({ deviceId, deviceName }) => {
+        if (deviceId !== this.source || taken) {
+          throw new DockError('conflict', `the memory of "${name}" is not expected from "${deviceName}"`);
+        }
+        taken = true;
+        return paths.run.incomingSocket;
+      },
+    );
+    void this.#awaitState();
+  }
+
+  /** The state that was on its way is whole, or lost. */
+  async #awaitState(): Promise<void> {
+    const { keeper, handOver, surroundings, name } = this.#workspace;
+    const signal = AbortSignal.any([this.#waiting.signal, AbortSignal.timeout(arrivalLimitMs)]);
+    try {
+      await keeper.untilArrived(signal);
+      clearTimeout(this.#timer);
+      await this.#workspace.markDisk(this.epoch);
+      await handOver.input({ in: 'vm-loaded' });
+    } catch (error) {
+      if (this.#waiting.signal.aborted) return;
+      surroundings.log.warn({ workspace: name, err: error }, 'the state did not arrive');
+      await keeper.end();
+      await handOver.input({ in: 'vm-gone' });
+    } finally {
+      this.#memory?.[Symbol.dispose]();
+    }
+  }
+
+  /** Ends what was started for it; for a hand-over that did not happen. */
+  async drop(signal: AbortSignal): Promise<void> {
+    this.close();
+    if (this.#workspace.isOwner) return;
+    await this.#workspace.keeper.end();
+    if (!this.#workspace.isHome) await this.#workspace.closeDisk(signal);
+  }
+
+  /** Stops waiting; what has arrived stays. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#waiting.abort();
+    this.#memory?.[Symbol.dispose]();
+  }
+
+  async #expire(): Promise<void> {
+    const { handOver, surroundings, name } = this.#workspace;
+    if (handOver.state.position.at !== 'away') return;
+    surroundings.log.warn({ workspace: name }, 'the announced move did not come; the reservation is dropped');
+    await handOver.input({ in: 'expect', peer: undefined });
+    await this.drop(AbortSignal.timeout(reservationLimitMs));
+  }
+}

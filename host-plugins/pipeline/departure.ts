@@ -1,0 +1,168 @@
+import { DockError } from '../../protocol/dock-error.ts';
+import type { HandOverEvent } from '../hand-over/state.ts';
+import type { MigrationLimits } from '../qemu/migration-settings.ts';
+import {
+  type MigrationEvent,
+  type MigrationStatistics,
+  OutgoingMigration,
+} from '../qemu/outgoing-migration.ts';
+import { type ForwardedListener, forwardUnixListener } from '../tunnel/forward-unix-listener.ts';
+import { channelNames } from '../workspace/paths.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+
+/** Answering an offer takes a journal entry over there, ms. */
+const acceptLimitMs = 15_000;
+/** From pre-switchover to the target's word that it runs, ms; a link that is down longer leaves it to the retries. */
+const handOverLimitMs = 60_000;
+/** The last state of a stopped VM, ms: what is longer on its way than this hangs, and the VM must not stand still. */
+const lastStateLimitMs = 20_000;
+const mebibyte = 1024 * 1024;
+
+type Say = (text: string, fraction?: number) => void;
+
+/**
+ * The source's side of one hand-over: the memory on its way, and the word of both devices. Whatever fails here goes
+ * to the hand-over, which alone decides whether the VM runs on; `leave` reports where it ended up.
+ */
+export class Departure implements AsyncDisposable {
+  readonly #workspace: Workspace;
+  readonly #target: { readonly id: string; readonly name: string };
+  #listener: ForwardedListener | undefined;
+  #outgoing: OutgoingMigration | undefined;
+  #statistics: MigrationStatistics | undefined;
+
+  constructor(workspace: Workspace, target: { readonly id: string; readonly name: string }) {
+    this.#workspace = workspace;
+    this.#target = target;
+    workspace.departure = this;
+  }
+
+  /** Offers the VM and sends its memory while it runs. On return it is stopped, all but the last state sent. */
+  async transfer(epoch: number, limits: MigrationLimits, say: Say, signal: AbortSignal): Promise<void> {
+    const { handOver, paths, surroundings, name, keeper } = this.#workspace;
+    const { qmp } = keeper.require().qemu;
+    try {
+      this.#listener = await forwardUnixListener(
+        surroundings.channels,
+        paths.run.outgoingSocket,
+        this.#target.id,
+        channelNames.memory(name, epoch),
+      );
+      const accepted = this.#until(
+        (event) => event.kind === 'accepted' || isEnd(event) || event.kind === 'rejected',
+        AbortSignal.any([signal, AbortSignal.timeout(acceptLimitMs)]),
+      );
+      await handOver.input({ in: 'offer', peer: this.#target.id });
+      const answer = await accepted;
+      if (answer.kind !== 'accepted') throw refused(this.#target.name, answer);
+      this.#outgoing = await OutgoingMigration.start(
+        qmp,
+        { socket: paths.run.outgoingSocket, limits, onEvent: (event) => sayProgress(event, say) },
+        signal,
+      );
+      await this.#outgoing.untilPreSwitchover(signal);
+    } catch (error) {
+      await this.#stay(error, signal);
+      throw error;
+    }
+  }
+
+  /**
+   * Sends the last state, and gives the VM away. Returns when it runs over there; throws when it runs here again, or
+   * when nobody knows yet (`peer-gone`): then both devices go on asking each other.
+   */
+  async leave(signal: AbortSignal): Promise<MigrationStatistics> {
+    const { handOver, name } = this.#workspace;
+    const ended = this.#until(isEnd, AbortSignal.timeout(handOverLimitMs));
+    // An abort from here on is a wish: the hand-over takes it as long as it can.
+    const cancel = (): void => void handOver.input({ in: 'cancel', reason: reasonOf(signal) });
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      await handOver.input({ in: 'vm-stopped' });
+      if (signal.aborted) cancel();
+      const end = await ended;
+      if (end.kind !== 'settled') throw refused(this.#target.name, end);
+    } catch (error) {
+      const { position } = handOver.state;
+      if (DockError.from(error).kind === 'timeout' && position.at === 'released') {
+        throw new DockError(
+          'peer-gone',
+          `"${this.#target.name}" has everything of "${name}" and has not said yet that it runs there; it is asked ` +
+            'again until it answers (wdock status)',
+          { cause: error },
+        );
+      }
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+    return this.#statistics ?? { totalMs: 0, downtimeMs: 0, setupMs: 0, transferredBytes: 0, passes: 0 };
+  }
+
+  /** The hand-over's order to send the last state; its result goes back to the hand-over. */
+  async finish(): Promise<void> {
+    const { handOver, keeper } = this.#workspace;
+    try {
+      if (this.#outgoing === undefined) throw new DockError('conflict', 'no migration is under way');
+      this.#statistics = await this.#outgoing.finish(AbortSignal.timeout(lastStateLimitMs));
+      await this.#workspace.markDisk(handOver.highestEpoch);
+      await handOver.input({ in: 'vm-switched' });
+    } catch (error) {
+      const gone = (await keeper.state()) === 'gone';
+      await handOver.input(
+        gone ? { in: 'vm-gone' } : { in: 'migration-failed', reason: DockError.from(error).message },
+      );
+    }
+  }
+
+  /** Ends the migration if one is under way; QEMU then runs the VM by itself, or it completed already. */
+  async cancelMigration(signal: AbortSignal): Promise<void> {
+    await this.#outgoing?.cancel(signal);
+    this.#outgoing = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#listener?.[Symbol.asyncDispose]();
+    if (this.#workspace.departure === this) this.#workspace.departure = undefined;
+  }
+
+  /** Takes the offer back, if one was made, and waits until the VM is this device's again. */
+  async #stay(error: unknown, signal: AbortSignal): Promise<void> {
+    const { handOver } = this.#workspace;
+    if (handOver.state.position.at !== 'offering') return;
+    const back = this.#until(isEnd, AbortSignal.timeout(handOverLimitMs));
+    const reason = signal.aborted ? reasonOf(signal) : DockError.from(error).message;
+    await handOver.input({ in: 'cancel', reason });
+    await back;
+  }
+
+  #until(wanted: (event: HandOverEvent) => boolean, signal: AbortSignal): Promise<HandOverEvent> {
+    return this.#workspace.handOver.until(wanted, signal);
+  }
+}
+
+function isEnd(event: HandOverEvent): boolean {
+  return event.kind === 'settled' || event.kind === 'withdrawn' || event.kind === 'taken-back';
+}
+
+function refused(target: string, event: HandOverEvent): DockError {
+  const reason = 'reason' in event ? event.reason : event.kind;
+  return new DockError('peer-refused', `the VM was not handed to "${target}" and runs on here: ${reason}`);
+}
+
+function reasonOf(signal: AbortSignal): string {
+  return DockError.from(signal.reason, 'cancelled').message;
+}
+
+function sayProgress(event: MigrationEvent, say: Say): void {
+  if (event.kind !== 'progress') return;
+  const { transferredBytes, remainingBytes, totalBytes, pass } = event.progress;
+  const sent = Math.round(transferredBytes / mebibyte);
+  const left = Math.round(remainingBytes / mebibyte);
+  say(
+    pass <= 1
+      ? `${sent} MiB sent, ${left} MiB to look at`
+      : `${sent} MiB sent, pass ${pass}, ${left} MiB left`,
+    totalBytes === 0 ? undefined : 1 - remainingBytes / totalBytes,
+  );
+}

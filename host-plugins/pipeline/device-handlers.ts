@@ -1,0 +1,96 @@
+import type { Check, PluginReport } from '../../protocol/control-methods.ts';
+import { DockError } from '../../protocol/dock-error.ts';
+import { MachineContract } from '../../protocol/workspace.ts';
+import type { ResourcePlugin } from '../contract/resource-plugin.ts';
+import type { DeviceDirectory } from '../daemon/device-directory.ts';
+import type { ControlHandlers, Peers } from '../daemon/handlers.ts';
+import type { TrustStore } from '../pairing/trust-store.ts';
+import { checkQemu } from '../qemu/check-qemu.ts';
+import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
+import type { Workspaces } from './workspaces.ts';
+
+export interface DeviceHandlersParts {
+  readonly workspaces: Workspaces;
+  readonly devices: DeviceDirectory;
+  readonly trust: TrustStore;
+  readonly peers: Peers;
+  readonly plugins: readonly ResourcePlugin[];
+  readonly chooser: ChooserSettings;
+  readonly version: string;
+}
+
+/** What a policy is explained for where no workspace is named: a machine of the default shape. */
+const exampleContract = MachineContract.parse({
+  machineType: 'pc-q35-10.0',
+  cpuModel: 'Nehalem-v1',
+  baseMemoryMiB: 512,
+  maxPluggedMemoryMiB: 64 * 1024,
+  uuid: '00000000-0000-4000-8000-000000000000',
+  generationId: '00000000-0000-4000-8000-000000000000',
+  macAddress: '52:54:00:00:00:00',
+});
+
+export function deviceStateHandlers(parts: DeviceHandlersParts): ControlHandlers {
+  const { workspaces, devices, trust, peers, plugins, chooser } = parts;
+  return {
+    status: async (_params, { signal }) => ({
+      device: devices.self(),
+      version: parts.version,
+      profile: await chooser.discoverHost(signal),
+      workspaces: workspaces.list().map((each) => each.status()),
+      devices: (await devices.list(signal)).filter((each) => !each.self),
+    }),
+    'policy.explain': async ({ device, workspace: name }, { signal }) => {
+      const workspace = name === undefined ? undefined : workspaces.get(name);
+      const contract = workspace?.record.contract ?? exampleContract;
+      const policy = await readPolicyText(workspace?.record.policy);
+      const { profile, decisions, allocation } =
+        device === undefined || device === devices.self().name
+          ? await chooseHere(chooser, contract, policy, signal)
+          : await peers.call(
+              trust.find(device).id,
+              'choose',
+              {
+                workspace: workspace?.name ?? 'example',
+                contract,
+                ...(policy === undefined ? {} : { policy }),
+              },
+              { signal },
+            );
+      return { profile, decisions: [...decisions], allocation };
+    },
+    doctor: async (_params, { signal }) => {
+      const [checks, reports] = await Promise.all([
+        checkQemu(signal),
+        Promise.all(plugins.map((plugin) => report(plugin, signal))),
+      ]);
+      return { checks: [...checks, await checkPolicies(parts, signal)], plugins: reports };
+    },
+  };
+}
+
+async function report(plugin: ResourcePlugin, signal: AbortSignal): Promise<PluginReport> {
+  const { resource, abilities } = plugin;
+  try {
+    const { can, cannot } = await plugin.discover(signal);
+    return { resource, abilities, can: [...can], cannot: [...cannot] };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { resource, abilities, can: [], cannot: [DockError.from(error).message] };
+  }
+}
+
+async function checkPolicies({ chooser }: DeviceHandlersParts, signal: AbortSignal): Promise<Check> {
+  try {
+    const { profile } = await chooseHere(chooser, exampleContract, undefined, signal);
+    return { name: 'policy', state: 'ok', detail: `decides for this ${profile.deviceClass}` };
+  } catch (error) {
+    signal.throwIfAborted();
+    return {
+      name: 'policy',
+      state: 'failed',
+      detail: DockError.from(error).message,
+      remedy: 'mend the file; `wdock policy check FILE` says when it is good',
+    };
+  }
+}

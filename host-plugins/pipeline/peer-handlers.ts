@@ -1,0 +1,188 @@
+import { access, statfs } from 'node:fs/promises';
+import { DockError } from '../../protocol/dock-error.ts';
+import { HandOverMessage } from '../../protocol/hand-over-messages.ts';
+import type { WorkspaceRecord } from '../../protocol/workspace.ts';
+import type { PeerHandlers } from '../daemon/handlers.ts';
+import { peerOf } from '../hand-over/position.ts';
+import { writeFileDurably } from '../system/process/write-file-durably.ts';
+import type { Adaptation } from './adaptation.ts';
+import { Arrival } from './arrival.ts';
+import { type ChooserSettings, chooseHere } from './choose.ts';
+import { requireRunningHere, startTrip, type TripHandlersParts } from './trip-handlers.ts';
+
+/** State and runtime folders hold some logs and sockets, MiB. */
+const freeDiskMiB = 64;
+
+export interface PeerHandlersParts extends TripHandlersParts {
+  readonly chooser: ChooserSettings;
+  readonly version: string;
+  readonly stateFolder: string;
+  readonly runtimeFolder: string;
+}
+
+export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
+  const { workspaces, chooser, trust } = parts;
+  const involved = (workspaceName: string, deviceId: string) => {
+    const workspace = workspaces.get(workspaceName);
+    const concerned = [
+      workspace.record.homeDevice,
+      peerOf(workspace.handOver.state.position),
+      workspace.expected,
+    ];
+    if (concerned.includes(deviceId)) return workspace;
+    throw new DockError('peer-refused', `your device has no part in the workspace "${workspaceName}"`);
+  };
+  return {
+    describe: async (_params, { signal }) => ({
+      name: chooser.deviceName,
+      version: parts.version,
+      profile: await chooser.discoverHost(signal),
+    }),
+    choose: async ({ contract, policy }, { signal }) => {
+      const { profile, allocation, decisions, move } = await chooseHere(chooser, contract, policy, signal);
+      return { profile, allocation, decisions, move };
+    },
+    prepare: async (params, { caller, signal }) => {
+      await requireRoom(parts, params.contract.kernel);
+      const home = trust.byId(params.homeDevice);
+      const known = workspaces.find(params.workspace);
+      if (known?.isHome !== true && home === undefined) {
+        throw new DockError(
+          'untrusted',
+          `"${params.workspace}" belongs to a device that this one does not know`,
+        );
+      }
+      const record: WorkspaceRecord = {
+        format: 1,
+        name: params.workspace,
+        homeDevice: params.homeDevice,
+        contract: params.contract,
+        disk: { path: '', format: 'raw' },
+        guestAddresses: params.guestAddresses,
+        allocation: params.allocation,
+      };
+      const workspace = await workspaces.welcome(record);
+      if (workspace.record.homeDevice !== params.homeDevice) {
+        throw new DockError('conflict', `"${params.workspace}" has another home device here`);
+      }
+      if (workspace.handOver.state.position.at !== 'away') {
+        throw new DockError(
+          'conflict',
+          `"${params.workspace}" is ${workspace.status().state} on this device`,
+        );
+      }
+      if (workspace.activity.kind !== 'idle') {
+        throw new DockError(
+          'conflict',
+          `"${params.workspace}" is busy on this device (${workspace.activity.kind})`,
+        );
+      }
+      await workspace.arrival?.drop(signal);
+      if (params.policy !== undefined && !workspace.isHome) {
+        await writeFileDurably(workspace.paths.policy, params.policy.text);
+        await workspace.save({ policy: workspace.paths.policy });
+      }
+      await workspace.save({
+        allocation: params.allocation,
+        guestAddresses: params.guestAddresses,
+      });
+      workspace.arrival = new Arrival(workspace, caller.deviceId, params.epoch);
+      await workspace.handOver.input({ in: 'expect', peer: caller.deviceId });
+      return {};
+    },
+    receive: async (params, { caller, signal }) => {
+      const workspace = involved(params.workspace, caller.deviceId);
+      const { arrival } = workspace;
+      if (arrival === undefined || arrival.source !== caller.deviceId || arrival.epoch !== params.epoch) {
+        throw new DockError(
+          'conflict',
+          `"${params.workspace}" was not prepared for epoch ${params.epoch} here`,
+        );
+      }
+      await arrival.receive(params, signal);
+      return {};
+    },
+    abandon: async ({ workspace: name, epoch, reason }, { caller, signal }) => {
+      const workspace = workspaces.find(name);
+      const arrival = workspace?.arrival;
+      if (workspace === undefined || arrival?.source !== caller.deviceId || arrival.epoch !== epoch)
+        return {};
+      if (workspace.isOwner) return {};
+      await workspace.handOver.input({ in: 'cancel', reason });
+      await workspace.handOver.input({ in: 'expect', peer: undefined });
+      await arrival.drop(signal);
+      workspace.arrival = undefined;
+      return {};
+    },
+    'hand-over': async ({ workspace: name, message }, { caller }) => {
+      const parsed = HandOverMessage.safeParse(message);
+      if (!parsed.success || parsed.data.workspace !== name) {
+        throw new DockError('protocol', `not a hand-over message for "${name}"`);
+      }
+      const workspace = workspaces.get(name);
+      await workspace.handOver.receive(caller.deviceId, parsed.data);
+      return {};
+    },
+    'await-adapted': async ({ workspace: name, epoch }, { caller, progress }) => {
+      const workspace = involved(name, caller.deviceId);
+      const adaptation = workspace.adaptation as Adaptation | undefined;
+      if (adaptation?.epoch !== epoch) {
+        throw new DockError('conflict', `"${name}" does not run here in epoch ${epoch}`);
+      }
+      using _listening = adaptation.listen(progress);
+      const { adaptMs, after, shortfalls, stages } = await adaptation.result;
+      return { adaptMs, after, shortfalls, stages };
+    },
+    undock: async ({ workspace: name }, { caller, progress, signal }) => {
+      const workspace = involved(name, caller.deviceId);
+      if (workspace.record.homeDevice !== caller.deviceId) {
+        throw new DockError('peer-refused', `only the home device of "${name}" may call it back`);
+      }
+      requireRunningHere(workspace);
+      return await startTrip(parts, workspace, 'undock', trust.find(caller.deviceId), progress, signal);
+    },
+    cancel: async ({ workspace: name }, { caller }) => {
+      const workspace = involved(name, caller.deviceId);
+      if (workspace.activity.kind !== 'trip')
+        throw new DockError('conflict', `no move of "${name}" is under way`);
+      workspace.activity.cancel(new DockError('cancelled', 'the move was cancelled by its user'));
+      return {};
+    },
+    'workspace-status': async ({ workspace: name }, { caller }) => {
+      const workspace = involved(name, caller.deviceId);
+      return {
+        epoch: workspace.epoch,
+        owner: workspace.isOwner,
+        running: workspace.machine !== undefined,
+        guest: workspace.guest ?? null,
+      };
+    },
+  };
+}
+
+/** Refuses before anything has begun what would fail in the middle. */
+async function requireRoom(
+  { stateFolder, runtimeFolder }: PeerHandlersParts,
+  kernel: { image: string; initrd: string } | undefined,
+): Promise<void> {
+  for (const folder of [stateFolder, runtimeFolder]) {
+    const { bavail, bsize } = await statfs(folder);
+    const freeMiB = (bavail * bsize) / (1024 * 1024);
+    if (freeMiB < freeDiskMiB) {
+      throw new DockError(
+        'does-not-fit',
+        `${folder} has ${Math.floor(freeMiB)} MiB left, and a visiting workspace needs ${freeDiskMiB}; free some space`,
+        { detail: { folder, freeMiB: Math.floor(freeMiB), neededMiB: freeDiskMiB } },
+      );
+    }
+  }
+  for (const file of kernel === undefined ? [] : [kernel.image, kernel.initrd]) {
+    await access(file).catch((cause: unknown) => {
+      throw new DockError(
+        'missing-dependency',
+        `the workspace boots from ${file}, which is not on this device`,
+        { cause },
+      );
+    });
+  }
+}

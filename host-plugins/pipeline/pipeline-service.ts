@@ -1,0 +1,159 @@
+import type { Logger } from 'pino';
+import type { HostDescription } from '../../protocol/agent-channel.ts';
+import { DockError } from '../../protocol/dock-error.ts';
+import type { ResourcePlugin } from '../contract/resource-plugin.ts';
+import type { DaemonConfig } from '../daemon/config.ts';
+import type { DeviceDirectory } from '../daemon/device-directory.ts';
+import type { ControlHandlers, PeerHandlers, Peers } from '../daemon/handlers.ts';
+import type { Service } from '../daemon/lifecycle.ts';
+import type { WatchHub } from '../daemon/watch-hub.ts';
+import type { Identity } from '../pairing/identity.ts';
+import type { TrustStore } from '../pairing/trust-store.ts';
+import { readAccelerator } from '../qemu/accelerator.ts';
+import { chooseCpuModel } from '../qemu/choose-cpu-model.ts';
+import { readCpuDefinitions } from '../qemu/cpu-model.ts';
+import type { HostInventory } from '../system/host-inventory/host-inventory.ts';
+import type { HostNetwork } from '../system/network/host-network.ts';
+import type { Channels } from '../tunnel/channels.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { WorkspaceStore } from '../workspace/workspace-store.ts';
+import type { ChooserSettings } from './choose.ts';
+import { deviceStateHandlers } from './device-handlers.ts';
+import { peerHandlers } from './peer-handlers.ts';
+import { systemClock } from './stage-clock.ts';
+import { type TripHandlersParts, tripHandlers } from './trip-handlers.ts';
+import { workspaceHandlers } from './workspace-handlers.ts';
+import { Workspaces } from './workspaces.ts';
+
+export interface PipelineParts {
+  readonly config: DaemonConfig;
+  readonly log: Logger;
+  readonly identity: Identity;
+  readonly trust: TrustStore;
+  readonly peers: Peers;
+  readonly channels: Channels;
+  readonly devices: DeviceDirectory;
+  readonly hub: WatchHub;
+  readonly plugins: readonly ResourcePlugin[];
+  readonly network: HostNetwork;
+  readonly inventory: HostInventory;
+  readonly version: string;
+}
+
+const bytesPerMegabit = 125_000;
+
+/** The workspaces of this device and their trips, as a part of wdockd. */
+export class PipelineService implements Service {
+  readonly name = 'pipeline';
+  /** Before the doors open: whoever asks finds the workspaces as they are. */
+  readonly stage = 'prepare';
+  readonly controlHandlers: ControlHandlers;
+  readonly peerHandlers: PeerHandlers;
+  readonly #parts: PipelineParts;
+  readonly #workspaces: Workspaces;
+
+  constructor(parts: PipelineParts) {
+    const { config, log, identity, trust, peers, channels, devices, hub, plugins, network, inventory } =
+      parts;
+    this.#parts = parts;
+    const self = devices.self();
+    const host: HostDescription = {
+      name: self.name,
+      deviceClass: config.device.class,
+      simulated: self.simulated ?? false,
+    };
+    const discoverHost = (signal: AbortSignal) => inventory.discoverHost(signal);
+    const chooser: ChooserSettings = {
+      policyFolders: config.policies,
+      deviceName: config.device.name,
+      discoverHost,
+    };
+    const onChange = (workspace: Workspace): void => {
+      hub.publish({ kind: 'workspace', at: systemClock.wall(), status: workspace.status() });
+    };
+    const adapting = { plugins, discoverHost, clock: systemClock, onAdapted: onChange };
+    this.#workspaces = new Workspaces({
+      surroundings: {
+        self: { id: identity.id, host },
+        store: new WorkspaceStore(config.stateFolder, config.runtimeFolder),
+        channels,
+        network,
+        accelerator: async () => (await readAccelerator()).accelerator,
+        log,
+        nameOf: (id) => (id === identity.id ? self.name : (trust.byId(id)?.name ?? id.slice(0, 12))),
+      },
+      adapting,
+      peers,
+      onChange,
+    });
+    const { maxBandwidthMbitPerS, downtimeLimitMs, timeLimitMinutes } = config.migration;
+    const trips: TripHandlersParts = {
+      workspaces: this.#workspaces,
+      trust,
+      peers,
+      timeLimitMs: timeLimitMinutes * 60_000,
+      publish: (workspace, event) => {
+        hub.publish({ kind: 'trip', at: systemClock.wall(), workspace, event });
+        if (event.kind !== 'stage-progress') log.info({ workspace, ...event }, 'trip');
+      },
+      trips: {
+        peers,
+        plugins,
+        clock: systemClock,
+        limits: {
+          downtimeLimitMs,
+          ...(maxBandwidthMbitPerS === undefined
+            ? {}
+            : { maxBandwidthBytesPerS: Math.round(maxBandwidthMbitPerS * bytesPerMegabit) }),
+        },
+      },
+    };
+    this.controlHandlers = {
+      ...workspaceHandlers({
+        workspaces: this.#workspaces,
+        chooser,
+        adapting,
+        selfId: identity.id,
+        cpuModel: chooseModel,
+      }),
+      ...tripHandlers(trips),
+      ...deviceStateHandlers({
+        workspaces: this.#workspaces,
+        devices,
+        trust,
+        peers,
+        plugins,
+        chooser,
+        version: parts.version,
+      }),
+    };
+    this.peerHandlers = peerHandlers({
+      ...trips,
+      chooser,
+      version: parts.version,
+      stateFolder: config.stateFolder,
+      runtimeFolder: config.runtimeFolder,
+    });
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    this.#parts.peers.on('reachable', (device) => this.#workspaces.linkUp(device.id));
+    await this.#workspaces.recover(signal);
+  }
+
+  async stop(): Promise<void> {
+    for (const workspace of this.#workspaces.list()) {
+      if (workspace.activity.kind === 'trip') {
+        workspace.activity.cancel(new DockError('cancelled', 'wdockd is stopping'));
+      }
+    }
+    await this.#workspaces.close();
+  }
+}
+
+/** For a new workspace: what this device offers. Pairing will ask the other devices, too. */
+async function chooseModel(signal: AbortSignal): Promise<string> {
+  const { accelerator } = await readAccelerator();
+  const models = await readCpuDefinitions(accelerator, signal);
+  return chooseCpuModel([{ device: 'this device', accelerator, models }]);
+}

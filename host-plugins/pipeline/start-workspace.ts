@@ -1,0 +1,85 @@
+import { access } from 'node:fs/promises';
+import { DockError } from '../../protocol/dock-error.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { type AdaptSurroundings, adaptWorkspace, prepareToRun } from './adapt-workspace.ts';
+import type { Adaptation } from './adaptation.ts';
+import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
+
+/** How long a guest that was asked to power off may take, ms; a desktop with open documents needs a while. */
+const powerDownLimitMs = 120_000;
+
+/**
+ * Starts a workspace that this device owns: from its saved state the first time where it has one, else from its
+ * disk. Returns when the guest runs; adapting goes on in the background and is returned.
+ */
+export async function startWorkspace(
+  workspace: Workspace,
+  chooser: ChooserSettings,
+  adapting: AdaptSurroundings,
+  signal: AbortSignal,
+): Promise<Adaptation> {
+  const { keeper, handOver, name } = workspace;
+  if (!workspace.isOwner) {
+    throw new DockError(
+      'conflict',
+      `the workspace "${name}" is not on this device (${workspace.status().runsOn ?? 'owned by another'}); bring it back with wdock undock`,
+    );
+  }
+  if (keeper.machine !== undefined) throw new DockError('conflict', `the workspace "${name}" runs already`);
+  const { allocation } = await chooseHere(
+    chooser,
+    workspace.record.contract,
+    await readPolicyText(workspace.record.policy),
+    signal,
+  );
+  await workspace.save({ allocation });
+  await workspace.openDisk(signal);
+  const { savedState } = workspace.record;
+  try {
+    if (savedState !== undefined) {
+      await access(savedState).catch((cause: unknown) => {
+        throw new DockError('not-found', `the saved state ${savedState} of "${name}" is not there`, {
+          cause,
+        });
+      });
+      await keeper.start({ pluggedVcpus: [], requestedPluggedMemoryMiB: 0 }, { state: savedState }, signal);
+      // Once it runs the state no longer fits the disk: it must never be loaded again, whatever happens from here.
+      const { savedState: _, ...rest } = workspace.record;
+      await workspace.replace(rest);
+    } else {
+      await keeper.start({ pluggedVcpus: [], requestedPluggedMemoryMiB: 0 }, { boot: true }, signal);
+    }
+    await prepareToRun(workspace, adapting, signal);
+    await keeper.require().qemu.qmp.execute('cont', {}, signal);
+  } catch (error) {
+    await keeper.end();
+    throw error;
+  }
+  await handOver.input({ in: 'resumed' });
+  return adaptWorkspace(workspace, adapting);
+}
+
+/** Asks the guest to power off and waits; `force` pulls the plug. The disk is closed when it is off. */
+export async function stopWorkspace(
+  workspace: Workspace,
+  force: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const machine = workspace.keeper.require();
+  await workspace.adaptation?.stop(new DockError('cancelled', 'the workspace is stopped'));
+  if (!force) {
+    const off = AbortSignal.any([signal, AbortSignal.timeout(powerDownLimitMs)]);
+    await machine.qemu.qmp.execute('system_powerdown', {}, off);
+    await machine.qemu.exited(off).catch((cause: unknown) => {
+      signal.throwIfAborted();
+      throw new DockError(
+        'timeout',
+        `the guest of "${workspace.name}" did not power off within ${powerDownLimitMs / 1000} s; look at its screen, or use --force`,
+        { cause },
+      );
+    });
+  }
+  await workspace.keeper.end();
+  await workspace.closeDisk(signal);
+  workspace.guest = undefined;
+}

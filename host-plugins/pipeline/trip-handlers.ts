@@ -1,0 +1,119 @@
+import { DockError } from '../../protocol/dock-error.ts';
+import type { TripOutcome } from '../../protocol/outcome.ts';
+import type { ProgressEvent } from '../../protocol/progress-event.ts';
+import type { ControlHandlers, Peers } from '../daemon/handlers.ts';
+import { peerOf } from '../hand-over/position.ts';
+import type { TrustStore } from '../pairing/trust-store.ts';
+import type { Workspace } from '../workspace/workspace.ts';
+import { runTrip, type TripSurroundings } from './run-trip.ts';
+import type { Workspaces } from './workspaces.ts';
+
+export interface TripHandlersParts {
+  readonly workspaces: Workspaces;
+  readonly trust: TrustStore;
+  readonly peers: Peers;
+  readonly trips: TripSurroundings;
+  readonly timeLimitMs: number;
+  readonly publish: (workspace: string, event: ProgressEvent) => void;
+}
+
+/** Runs a trip of a workspace from here, with everybody told of it. */
+export async function startTrip(
+  parts: TripHandlersParts,
+  workspace: Workspace,
+  kind: 'dock' | 'undock',
+  target: { id: string; name: string },
+  progress: (event: ProgressEvent) => void,
+  signal: AbortSignal,
+): Promise<TripOutcome> {
+  const cancelled = new AbortController();
+  const limits = AbortSignal.any([signal, cancelled.signal, AbortSignal.timeout(parts.timeLimitMs)]);
+  const emit = (event: ProgressEvent): void => {
+    progress(event);
+    parts.publish(workspace.name, event);
+  };
+  const what = `${kind} to "${target.name}"`;
+  const { clock } = parts.trips;
+  return await workspace.exclusively(
+    { kind: 'trip', what, cancel: (reason) => cancelled.abort(reason) },
+    async () => {
+      const { host } = workspace.surroundings.self;
+      emit({
+        kind: 'trip-started',
+        at: clock.wall(),
+        trip: kind,
+        workspace: workspace.name,
+        from: host.name,
+        to: target.name,
+        simulated: host.simulated,
+      });
+      const outcome = await runTrip(workspace, { kind, target, emit }, parts.trips, limits);
+      emit({ kind: 'trip-done', at: clock.wall(), outcome });
+      return outcome;
+    },
+  );
+}
+
+export function tripHandlers(parts: TripHandlersParts): ControlHandlers {
+  const { workspaces, trust, peers } = parts;
+  return {
+    dock: async ({ workspace: name, target: named }, { progress, signal }) => {
+      const workspace = workspaces.get(name);
+      const target = trust.find(named);
+      requireRunningHere(workspace);
+      return await startTrip(parts, workspace, 'dock', target, progress, signal);
+    },
+    undock: async ({ workspace: name }, { progress, signal }) => {
+      const workspace = workspaces.get(name);
+      if (workspace.isOwner && workspace.isHome) {
+        throw new DockError(
+          'conflict',
+          `"${workspace.name}" is at home on this device; there is nothing to undock`,
+        );
+      }
+      if (workspace.isOwner) {
+        requireRunningHere(workspace);
+        return await startTrip(
+          parts,
+          workspace,
+          'undock',
+          trust.find(workspace.record.homeDevice),
+          progress,
+          signal,
+        );
+      }
+      const owner = peerOf(workspace.handOver.state.position);
+      if (owner === undefined) throw new DockError('conflict', `nobody knows where "${workspace.name}" runs`);
+      const relay = (event: ProgressEvent): void => {
+        progress(event);
+        parts.publish(workspace.name, event);
+      };
+      return await peers.call(owner, 'undock', { workspace: workspace.name }, { signal, onProgress: relay });
+    },
+    cancel: async ({ workspace: name }, { signal }) => {
+      const workspace = workspaces.get(name);
+      if (workspace.activity.kind === 'trip') {
+        workspace.activity.cancel(new DockError('cancelled', 'the move was cancelled by its user'));
+        return {};
+      }
+      const other = peerOf(workspace.handOver.state.position);
+      if (other === undefined || workspace.isOwner) {
+        throw new DockError('conflict', `no move of "${workspace.name}" is under way`);
+      }
+      return await peers.call(other, 'cancel', { workspace: workspace.name }, { signal });
+    },
+  };
+}
+
+export function requireRunningHere(workspace: Workspace): void {
+  if (!workspace.isOwner) {
+    const where = workspace.status().runsOn ?? 'another device';
+    throw new DockError('conflict', `"${workspace.name}" runs on "${where}"; undock it first`);
+  }
+  if (workspace.machine === undefined) {
+    throw new DockError(
+      'conflict',
+      `"${workspace.name}" does not run; start it with wdock workspace start ${workspace.name}`,
+    );
+  }
+}

@@ -1,0 +1,282 @@
+import { mkdir } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import type { z } from 'zod';
+import type { HostDescription } from '../../protocol/agent-channel.ts';
+import type { WorkspaceStatus } from '../../protocol/control-methods.ts';
+import { DockError } from '../../protocol/dock-error.ts';
+import type { GuestState } from '../../protocol/guest-state.ts';
+import type { GuestSummary } from '../../protocol/outcome.ts';
+import type { peerMethods } from '../../protocol/peer-methods.ts';
+import type { WorkspaceRecord } from '../../protocol/workspace.ts';
+import type { HandOverDriver } from '../hand-over/hand-over-driver.ts';
+import { mayRun, peerOf } from '../hand-over/position.ts';
+import type { DiskEvidence } from '../hand-over/state.ts';
+import type { Accelerator } from '../qemu/choose-accelerator.ts';
+import type { HostNetwork } from '../system/network/host-network.ts';
+import type { Channels } from '../tunnel/channels.ts';
+import { compareDisk, markDisk } from './disk-mark.ts';
+import { type HomeDisk, openDiskAtHome, openDiskAway } from './home-disk.ts';
+import { MachineKeeper } from './machine-keeper.ts';
+import { channelNames, tapName, type WorkspacePaths } from './paths.ts';
+import type { RunningMachine } from './running-machine.ts';
+import type { WorkspaceStore } from './workspace-store.ts';
+
+type Receive = z.output<(typeof peerMethods)['receive']['params']>;
+
+/** What every workspace of a device shares. */
+export interface WorkspaceSurroundings {
+  readonly self: { readonly id: string; readonly host: HostDescription };
+  readonly store: WorkspaceStore;
+  readonly channels: Channels;
+  readonly network: HostNetwork;
+  /** Looked up at each start: the user may have enabled KVM meanwhile. */
+  readonly accelerator: () => Promise<Accelerator>;
+  readonly log: Logger;
+  /** The user's name of a device. */
+  readonly nameOf: (deviceId: string) => string;
+}
+
+/** What is done with a workspace now; one thing at a time. */
+export type Activity =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'starting' | 'stopping' | 'adapting' }
+  | { readonly kind: 'trip'; readonly what: string; readonly cancel: (reason: DockError) => void };
+
+/** What the hand-over asks of a migration that is under way from here (pipeline/departure.ts). */
+export interface OutgoingSide {
+  /** Sends the last state, and reports the result to the hand-over. */
+  finish(): Promise<void>;
+  cancelMigration(signal: AbortSignal): Promise<void>;
+}
+
+/** What belongs to a VM that is expected or on its way here (pipeline/arrival.ts). */
+export interface IncomingSide {
+  readonly epoch: number;
+  readonly source: string;
+  readonly guest: GuestState | undefined;
+  receive(params: Receive, signal: AbortSignal): Promise<void>;
+  drop(signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+/** The adapting of a guest to this host (pipeline/adaptation.ts). */
+export interface GuestAdaptation {
+  readonly epoch: number;
+  stop(reason: unknown): Promise<void>;
+}
+
+/**
+ * A workspace as this device has it: its record, its hand-over, its disk and, while it is here, its machine. Who may
+ * run it is the hand-over's to say; nothing here decides that.
+ */
+export class Workspace implements AsyncDisposable {
+  readonly paths: WorkspacePaths;
+  readonly keeper: MachineKeeper;
+  readonly surroundings: WorkspaceSurroundings;
+  record: WorkspaceRecord;
+  activity: Activity = { kind: 'idle' };
+  /** The migration that is under way from here. */
+  departure: OutgoingSide | undefined;
+  /** A VM that is expected or on its way here. */
+  arrival: IncomingSide | undefined;
+  /** The adapting of the guest to this host, under way or done. */
+  adaptation: GuestAdaptation | undefined;
+  /** The guest as it was last read here. */
+  guest: GuestSummary | undefined;
+  /** Set right after construction: the hand-over acts on this workspace. */
+  handOver!: HandOverDriver;
+  #disk: HomeDisk | undefined;
+
+  constructor(
+    record: WorkspaceRecord,
+    surroundings: WorkspaceSurroundings,
+    onDeath: (words: string) => void,
+  ) {
+    this.record = record;
+    this.surroundings = surroundings;
+    this.paths = surroundings.store.paths(record.name);
+    this.keeper = new MachineKeeper({
+      record: () => this.record,
+      paths: this.paths,
+      network: surroundings.network,
+      accelerator: surroundings.accelerator,
+      hostNow: () => ({ epoch: this.epoch, host: surroundings.self.host }),
+      log: surroundings.log,
+      onDeath,
+    });
+  }
+
+  get name(): string {
+    return this.record.name;
+  }
+
+  get tap(): string {
+    return tapName(this.name);
+  }
+
+  get isHome(): boolean {
+    return this.record.homeDevice === this.surroundings.self.id;
+  }
+
+  get machine(): RunningMachine | undefined {
+    return this.keeper.machine;
+  }
+
+  /** Of the VM that this device owns, or last knew of. */
+  get epoch(): number {
+    const { position } = this.handOver.state;
+    return position.at === 'offering' || position.at === 'released' ? position.owned : this.highestEpoch;
+  }
+
+  get highestEpoch(): number {
+    const { position } = this.handOver.state;
+    if (position.at === 'away') return position.granted;
+    return position.epoch;
+  }
+
+  get isOwner(): boolean {
+    return mayRun(this.handOver.state.position);
+  }
+
+  /** At home, and while no copy runs: remembers what the disk looks like, to tell later whether one has run. */
+  async markDisk(epoch: number): Promise<void> {
+    if (this.isHome) await markDisk(this.record.disk.path, this.paths.diskMark, epoch);
+  }
+
+  /** Cuts other devices off the disk and says whether it was written in this epoch. Away from home: `unknown`. */
+  async inspectDisk(epoch: number): Promise<DiskEvidence> {
+    if (!this.isHome) return 'unknown';
+    const { peer } = this.handOver.state.position;
+    if (peer !== undefined) {
+      using _fence = this.surroundings.channels.fence(peer, channelNames.disk(this.name));
+    }
+    return compareDisk(this.record.disk.path, this.paths.diskMark, epoch);
+  }
+
+  async save(change: Partial<WorkspaceRecord>): Promise<void> {
+    await this.replace({ ...this.record, ...change });
+  }
+
+  async replace(record: WorkspaceRecord): Promise<void> {
+    await this.surroundings.store.save(record);
+    this.record = record;
+  }
+
+  /** The disk is reachable on its socket when this returns. Idempotent. */
+  async openDisk(signal: AbortSignal): Promise<void> {
+    await mkdir(this.paths.run.folder, { recursive: true, mode: 0o700 });
+    const { channels, log } = this.surroundings;
+    this.#disk ??= this.isHome
+      ? await openDiskAtHome(this.record, this.paths, channels, (device) => this.#mayUseDisk(device), signal)
+      : await openDiskAway(this.record, this.paths, channels, (error) =>
+          log.warn({ workspace: this.name, why: error.message }, 'the way to the home disk'),
+        );
+  }
+
+  /** After QEMU has ended here, and at home only when it runs nowhere else. */
+  async closeDisk(signal: AbortSignal): Promise<void> {
+    const disk = this.#disk;
+    this.#disk = undefined;
+    await disk?.end(signal);
+  }
+
+  /** Does one thing at a time: `conflict` when something else is being done. */
+  async exclusively<T>(activity: Exclude<Activity, { kind: 'idle' }>, work: () => Promise<T>): Promise<T> {
+    if (this.activity.kind !== 'idle') {
+      const busy = this.activity.kind === 'trip' ? this.activity.what : this.activity.kind;
+      throw new DockError(
+        'conflict',
+        `the workspace "${this.name}" is busy (${busy}); wait for it or cancel it`,
+      );
+    }
+    this.activity = activity;
+    try {
+      return await work();
+    } finally {
+      this.activity = { kind: 'idle' };
+    }
+  }
+
+  status(): WorkspaceStatus {
+    const { position } = this.handOver.state;
+    const elsewhere = peerOf(position);
+    const { nameOf, self } = this.surroundings;
+    const common = {
+      name: this.name,
+      homeDevice: this.record.homeDevice === self.id ? self.host.name : nameOf(this.record.homeDevice),
+      epoch: this.epoch,
+    };
+    const guest =
+      this.guest === undefined || this.machine === undefined
+        ? {}
+        : {
+            guest: {
+              vcpus: this.guest.vcpus,
+              memoryMiB: this.guest.memoryMiB,
+              agentVersion: this.guest.agentVersion,
+              ...(this.guest.display === null
+                ? {}
+                : {
+                    display: `${this.guest.display.width}x${this.guest.display.height} at ${this.guest.display.scale}`,
+                  }),
+              network: [this.guest.network.mode ?? 'unknown', ...this.guest.network.addresses].join(' '),
+            },
+          };
+    switch (position.at) {
+      case 'owner':
+      case 'starting': {
+        if (this.machine === undefined) return { ...common, state: 'stopped' };
+        const moving = this.activity.kind === 'trip';
+        return { ...common, state: moving ? 'moving' : 'here', runsOn: self.host.name, ...guest };
+      }
+      case 'offering':
+        return { ...common, state: 'moving', runsOn: self.host.name, ...guest };
+      case 'accepting':
+        return { ...common, state: 'moving', runsOn: nameOf(position.peer) };
+      case 'away':
+        return {
+          ...common,
+          state: 'away',
+          ...(elsewhere === undefined ? {} : { runsOn: nameOf(elsewhere) }),
+        };
+      case 'released':
+        return {
+          ...common,
+          state: 'moving',
+          detail: `handed to "${nameOf(position.peer)}", whose word that it runs there has not come yet`,
+        };
+      case 'lost':
+        return {
+          ...common,
+          state: 'stuck',
+          detail:
+            `it was lost here right after its move; "${nameOf(position.peer)}" has to answer before it starts again. ` +
+            'If that device is gone for good: wdock workspace force-owner',
+        };
+    }
+  }
+
+  /** After the VM has gone elsewhere: a visitor's way to its disk is closed; at home the disk is served on. */
+  async settle(signal: AbortSignal): Promise<void> {
+    this.guest = undefined;
+    if (!this.isHome) await this.closeDisk(signal);
+  }
+
+  /** Lets go of everything and leaves QEMU and its disk running. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.keeper[Symbol.asyncDispose]();
+    await this.#disk?.[Symbol.asyncDispose]();
+    this.#disk = undefined;
+  }
+
+  /** The device that has the VM, gets it or brings it; an owner shares its disk with nobody but a target in preparation. */
+  #mayUseDisk(deviceId: string): boolean {
+    if (this.expected === deviceId) return true;
+    const { position } = this.handOver.state;
+    const alone = position.at === 'owner' || position.at === 'starting' || position.at === 'lost';
+    return !alone && peerOf(position) === deviceId;
+  }
+
+  /** The device that a move to or from is being prepared with; it opens the disk before the hand-over begins. */
+  expected: string | undefined;
+}

@@ -1,0 +1,143 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { buildAgentPackage } from '../../packaging/agent/build.ts';
+import type { Progress } from './cache/cached-build.ts';
+import { type LabGuest, provideLabGuest } from './lab-guest.ts';
+import { LabHost } from './lab-host.ts';
+import { labAddresses } from './network/address-plan.ts';
+import { LabNetwork } from './network/lab-network.ts';
+import type { LinkShapeName } from './network/link-shape.ts';
+import { createOverlay } from './state/lab-machine.ts';
+
+/** The name of the workspace that the lab's MID has. */
+export const labWorkspace = 'work';
+
+/** What the lab adds to the MID's policy for its workspace: a service that sleeps on a small device. */
+const workspacePolicy = 'version: 1\nservices:\n  sleep: []\n';
+
+export interface LabOptions {
+  readonly link: LinkShapeName;
+  readonly progress: Progress;
+}
+
+/** The guest for the lab with the present agent in it, from the cache or built now. */
+export async function provideGuestWithAgent(progress: Progress, signal: AbortSignal): Promise<LabGuest> {
+  const { path } = await buildAgentPackage();
+  return await provideLabGuest(path, progress, signal);
+}
+
+/**
+ * Two simulated devices that trust each other, on a LAN with a client; the MID has a workspace, running from its
+ * settled state. Everything is gone after disposal, whatever happened.
+ */
+export class Lab implements AsyncDisposable {
+  readonly network: LabNetwork;
+  readonly mid: LabHost;
+  readonly pc: LabHost;
+  readonly folder: string;
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(
+    network: LabNetwork,
+    mid: LabHost,
+    pc: LabHost,
+    folder: string,
+    resources: AsyncDisposableStack,
+  ) {
+    this.network = network;
+    this.mid = mid;
+    this.pc = pc;
+    this.folder = folder;
+    this.#resources = resources;
+  }
+
+  /** The hosts and their workspace, which does not run yet. */
+  static async create(guest: LabGuest, options: LabOptions, signal: AbortSignal): Promise<Lab> {
+    await using resources = new AsyncDisposableStack();
+    const folder = await mkdtemp(join(tmpdir(), 'wdl-'));
+    resources.defer(() => rm(folder, { recursive: true, force: true }));
+    const network = resources.use(
+      await LabNetwork.create({ midLink: options.link, pcLink: options.link }, signal),
+    );
+    const start = async (name: 'mid' | 'pc') =>
+      resources.use(
+        await LabHost.start({
+          name,
+          namespace: network[name],
+          address: network.addresses[name],
+          folder: join(folder, name),
+        }),
+      );
+    options.progress('starting wdockd on both devices');
+    const [mid, pc] = await Promise.all([start('mid'), start('pc')]);
+    const lab = new Lab(network, mid, pc, folder, resources.move());
+    try {
+      await Promise.all([lab.#trust(mid, pc, signal), lab.#trust(pc, mid, signal)]);
+      await lab.#createWorkspace(guest, signal);
+    } catch (error) {
+      await lab[Symbol.asyncDispose]();
+      throw error;
+    }
+    return lab;
+  }
+
+  /** The same with the workspace running on the MID. */
+  static async start(guest: LabGuest, options: LabOptions, signal: AbortSignal): Promise<Lab> {
+    const lab = await Lab.create(guest, options, signal);
+    try {
+      options.progress('starting the workspace on the MID from its settled state');
+      await lab.mid.wdock(['workspace', 'start', labWorkspace], signal);
+      return lab;
+    } catch (error) {
+      await lab[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get guestAddress(): string {
+    return labAddresses.workspace;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#resources.disposeAsync();
+  }
+
+  /** `from` imports the certificate of `of`, as a user does until there is pairing. */
+  async #trust(from: LabHost, of: LabHost, signal: AbortSignal): Promise<void> {
+    const Certificate = z.object({ certificatePem: z.string(), fingerprint: z.string() });
+    const { certificatePem, fingerprint } = Certificate.parse(
+      await of.wdock(['devices', 'certificate'], signal),
+    );
+    const file = join(from.folder, `${of.name}.pem`);
+    await writeFile(file, certificatePem);
+    await from.wdock(
+      ['devices', 'add', file, '--name', of.name, '--fingerprint', fingerprint, '--address', of.address],
+      signal,
+    );
+  }
+
+  async #createWorkspace({ settled }: LabGuest, signal: AbortSignal): Promise<void> {
+    const folder = join(this.mid.folder, 'disks');
+    await mkdir(folder);
+    const disk = join(folder, 'work.qcow2');
+    await createOverlay(settled.disk, disk, signal);
+    const policy = join(folder, 'policy.yaml');
+    await writeFile(policy, workspacePolicy);
+    const { contract } = settled;
+    const { kernel } = contract;
+    if (kernel === undefined) throw new Error("the lab's guest boots its kernel directly");
+    await this.mid.wdock(
+      [
+        ...['workspace', 'create', labWorkspace, '--disk', disk, '--saved-state', settled.stateFile],
+        ...['--base-memory', String(contract.baseMemoryMiB)],
+        ...['--max-plugged-memory', String(contract.maxPluggedMemoryMiB)],
+        ...['--max-vcpus', String(contract.maxVcpus), '--mac', contract.macAddress, '--uuid', contract.uuid],
+        ...['--kernel', kernel.image, '--initrd', kernel.initrd, '--append', kernel.commandLine],
+        ...['--address', `${labAddresses.workspace}/24`, '--policy', policy],
+      ],
+      signal,
+    );
+  }
+}
