@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { constants, open, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** The kernel's files (/proc, /sys, /dev), below a root that a test can choose. Errors are those of node:fs. */
@@ -35,8 +35,13 @@ export class SystemFiles {
     }
   }
 
-  /** Writes to a file that exists; a kernel file is never created. */
-  write(path: string, text: string): Promise<void> {
-    return writeFile(join(this.root, path), text, { flag: 'r+' });
+  /** Writes to a file that exists, and for writing only: some of the kernel's files cannot be read. */
+  async write(path: string, text: string): Promise<void> {
+    const file = await open(join(this.root, path), constants.O_WRONLY);
+    try {
+      await file.write(text);
+    } finally {
+      await file.close();
+    }
   }
 }

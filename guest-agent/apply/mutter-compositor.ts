@@ -12,6 +12,8 @@ const service = {
   path: '/org/gnome/Mutter/DisplayConfig',
   interface: 'org.gnome.Mutter.DisplayConfig',
 };
+/** A compositor that draws a large screen on an emulated processor may not look at its bus for half a minute. */
+const timeoutMs = 60_000;
 /** Holds until the next change of monitors and is not written to the user's monitors.xml. */
 const temporary = 1;
 
@@ -62,7 +64,7 @@ export class MutterCompositor implements Compositor {
   }
 
   async #state(signal: AbortSignal): Promise<MutterState> {
-    const body = await this.#bus.call({ ...service, member: 'GetCurrentState' }, signal);
+    const body = await this.#bus.call({ ...service, member: 'GetCurrentState', timeoutMs }, signal);
     return parseMutterState(plainDbusValue(body));
   }
 
@@ -80,6 +82,7 @@ export class MutterCompositor implements Compositor {
           member: 'ApplyMonitorsConfig',
           signature: 'uua(iiduba(ssa{sv}))a{sv}',
           body: [serial, temporary, [logical], {}],
+          timeoutMs,
         },
         signal,
       );

@@ -67,7 +67,7 @@ export class UserSessions {
   applyDisplay(wish: DisplayAllocation, signal: AbortSignal): Promise<string[]> {
     const { widthPx, heightPx, widthMm, heightMm, scale } = wish;
     const body = [widthPx, heightPx, widthMm, heightMm, scale, modeLimitMs];
-    return this.#problems('ApplyDisplay', 'uuuudu', body, modeLimitMs + 30_000, signal);
+    return this.#problems('ApplyDisplay', 'uuuudu', body, modeLimitMs + 80_000, signal);
   }
 
   setOnScreenKeyboard(on: boolean, signal: AbortSignal): Promise<string[]> {
