@@ -35,6 +35,10 @@ export function stepAway(state: AwayState, input: Input, settings: HandOverSetti
     case 'cancel':
       return stay(state, emit({ kind: 'rejected', what: 'cancel', reason: 'no hand-over is under way' }));
     case 'force':
+      if (position.peer === undefined && settings.self !== settings.home) {
+        const reason = 'it has never been on this device, and its disk is not here either';
+        return stay(state, emit({ kind: 'rejected', what: 'force', reason }));
+      }
       return stay({ ...state, forcing: true }, { do: 'inspect-disk', epoch: highestEpoch(position) });
     case 'disk-inspected': {
       if (!state.forcing) return stay(state);

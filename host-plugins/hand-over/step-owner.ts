@@ -85,7 +85,7 @@ function answer(position: { readonly epoch: number }, from: string, message: Say
     case 'moved':
       return message.epoch <= position.epoch ? send(from, mine) : [];
     case 'offer':
-      return message.epoch < position.epoch ? send(from, mine) : [];
+      return send(from, mine);
     case 'accept':
     case 'ready':
       return message.epoch === position.epoch ? [] : send(from, { say: 'withdrawn', epoch: message.epoch });

@@ -68,7 +68,7 @@ function hear(
     if ((say === 'accept' || say === 'ready') && epoch !== position.owned) {
       return stay(state, ...send(from, { say: 'withdrawn', epoch }));
     }
-    if (say === 'lost' && epoch < position.owned) {
+    if ((say === 'lost' || say === 'running' || say === 'moved') && epoch < position.owned) {
       return stay(state, ...send(from, { say: 'running', epoch: position.owned }));
     }
     return stay(state);

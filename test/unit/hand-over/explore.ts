@@ -1,4 +1,12 @@
-import { brokenRule, firstWorld, isSettled, successors, type World, type WorldOptions } from './world.ts';
+import {
+  brokenRule,
+  type Device,
+  firstWorld,
+  isSettled,
+  successors,
+  type World,
+  type WorldOptions,
+} from './world.ts';
 
 export interface Exploration {
   /** Different states of the two devices, their QEMUs, the disk and the migration. */
@@ -59,6 +67,14 @@ export function explore(options: WorldOptions, limit = 2_000_000): Exploration {
   };
 }
 
+/** In a line, and the trace where a rule is broken. */
+export function describeExploration({ states, transitions, violation }: Exploration): string {
+  const visited = `visited ${states} states, ${transitions} transitions`;
+  if (violation !== undefined)
+    return `${visited}; BROKEN: ${violation.rule}\n  ${violation.trace.join('\n  ')}`;
+  return `${visited}; never two runnable copies: held; always recoverable: held`;
+}
+
 interface Visit {
   readonly world: World;
   /** Number of the world without its wire. */
@@ -98,16 +114,30 @@ class Numbering {
 
 class Worlds {
   readonly #parts = new Numbering();
+  readonly #devices = new Numbering();
   readonly #cores = new Numbering();
   readonly #lines = new Numbering();
+  readonly #wires = new WeakMap<readonly string[], bigint>();
 
   core({ devices, around }: World): number {
     const [a, b] = devices;
-    return this.#cores.ofText(`${this.#parts.of(a)},${this.#parts.of(b)},${this.#parts.of(around)}`);
+    return this.#cores.ofText(`${this.#device(a)},${this.#device(b)},${this.#parts.of(around)}`);
+  }
+
+  #device(device: Device): number {
+    const of = (part: object | undefined) => (part === undefined ? '' : this.#parts.of(part));
+    const { state, before, effects, results, journal, qemu, stale, dead } = device;
+    return this.#devices.ofText(
+      `${of(state)},${of(before)},${of(effects)},${of(results)},${of(journal)},${qemu},${stale},${dead}`,
+    );
   }
 
   wire({ wire }: World): bigint {
-    return wire.reduce((bits, line) => bits | (1n << BigInt(this.#lines.ofText(line))), 0n);
+    const known = this.#wires.get(wire);
+    if (known !== undefined) return known;
+    const bits = wire.reduce((sum, line) => sum | (1n << BigInt(this.#lines.ofText(line))), 0n);
+    this.#wires.set(wire, bits);
+    return bits;
   }
 }
 

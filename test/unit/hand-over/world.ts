@@ -67,8 +67,8 @@ export interface WorldOptions {
   readonly offers: number;
   /** How often a person may force, at any device and time, also when he is wrong. */
   readonly forces: number;
-  /** A host that crashes never comes back, and a person forces where it is needed. */
-  readonly crashedHostsStayDead: boolean;
+  /** The host that has not the disk never comes back when it crashes, and a person forces where it is needed. */
+  readonly crashedGuestHostStaysDead: boolean;
 }
 
 const names = ['A', 'B'] as const;
@@ -148,14 +148,37 @@ const withAround = (world: World, change: Partial<Surroundings>): World => ({
   around: { ...world.around, ...change },
 });
 
+interface Taken {
+  readonly state: State;
+  readonly effects: readonly Effect[];
+  readonly changed: boolean;
+}
+
+/** Steps taken before, so that equal worlds share their parts and compare quickly. */
+const takenBefore = new WeakMap<WorldOptions, WeakMap<State, Map<string, Taken>>>();
+
+function take(state: State, n: Number2, input: Input, options: WorldOptions): Taken {
+  const byState = takenBefore.get(options) ?? new WeakMap<State, Map<string, Taken>>();
+  takenBefore.set(options, byState);
+  const byInput = byState.get(state) ?? new Map<string, Taken>();
+  byState.set(state, byInput);
+  const key = `${n} ${'position' in input ? JSON.stringify(input) : describeInput(input)}`;
+  const known = byInput.get(key);
+  if (known !== undefined) return known;
+  const next = options.step(state, input, { self: names[n], home: names[options.home] });
+  const effects = next.effects.filter((effect) => effect.do !== 'emit');
+  const changed = effects.length > 0 || JSON.stringify(next.state) !== JSON.stringify(state);
+  const taken = { state: next.state, effects, changed };
+  byInput.set(key, taken);
+  return taken;
+}
+
 function feed(world: World, n: Number2, input: Input, options: WorldOptions): World {
   const device = world.devices[n];
   if (device.state === undefined) return world;
-  const settings = { self: names[n], home: names[options.home] };
-  const { state, effects } = options.step(device.state, input, settings);
-  const seen = effects.filter((effect) => effect.do !== 'emit');
-  if (JSON.stringify(state) === JSON.stringify(device.state) && seen.length === 0) return world;
-  return withDevice(world, n, { state, before: seen.length > 0 ? device.state : undefined, effects: seen });
+  const { state, effects, changed } = take(device.state, n, input, options);
+  if (!changed) return world;
+  return withDevice(world, n, { state, before: effects.length > 0 ? device.state : undefined, effects });
 }
 
 function restart(world: World, n: Number2, add: Add): void {
@@ -349,7 +372,7 @@ function faults(world: World, n: Number2, options: WorldOptions, add: Add): void
   const name = names[n];
   const stopped = { state: undefined, before: undefined, effects: [], results: [] };
   if (device.state !== undefined) add(`${name}: wdockd is killed`, false, withDevice(world, n, stopped));
-  const dead = options.crashedHostsStayDead;
+  const dead = options.crashedGuestHostStaysDead && n !== options.home;
   if (!dead || !world.devices[other(n)].dead) {
     const crashed = withDevice(qemuEnds(world, n), n, { ...stopped, dead });
     if (device.state !== undefined || device.qemu !== 'gone')
@@ -428,5 +451,6 @@ function migrate(world: World, add: Add): void {
 
 function describeInput(input: Input): string {
   if (input.in === 'message') return `hears ${input.message.say}(${input.message.epoch})`;
-  return input.in === 'disk-inspected' ? `the disk is ${input.disk}` : input.in;
+  if (input.in === 'disk-inspected') return `the disk is ${input.disk}`;
+  return input.in === 'resume-failed' ? `${input.in}, executed: ${input.executed}` : input.in;
 }
