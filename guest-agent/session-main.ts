@@ -6,6 +6,7 @@ import { applyOnScreenKeyboard } from './apply/on-screen-keyboard.ts';
 import { agentBusName, agentPath, implement, sessionPath, sessionShape } from './dbus/agent-interface.ts';
 import { DbusConnection } from './dbus/dbus-connection.ts';
 import { retryDelayMs, sleep } from './retry-delay.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** The helper in a user's session, until `signal` is aborted: does there what the system service cannot reach. */
 export async function runSessionHelper(
@@ -53,10 +54,7 @@ export async function runSessionHelper(
   system.listenToOwner(agentBusName, (owner) => {
     if (owner !== undefined) register();
   });
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+  await untilAborted(signal);
 }
 
 /** Ends at once where the agent does not run: its appearance on the bus is the next occasion. */

@@ -1,6 +1,7 @@
 import { Message, type MessageBus, MessageFlag, MessageType, sessionBus } from 'dbus-next';
 import { DockError } from '../../protocol/dock-error.ts';
 import { retryDelayMs, sleep } from '../retry-delay.ts';
+import { untilAborted } from '../until-aborted.ts';
 import type { DbusInterface } from './dbus-interface.ts';
 import {
   type DbusMatch,
@@ -230,7 +231,7 @@ export class DbusConnection implements AsyncDisposable {
         const link = await this.#connect();
         this.#renew(link);
         attempt = 0;
-        await aborted(link.gone.signal);
+        await untilAborted(link.gone.signal);
         this.#link = undefined;
         if (!this.#closed.signal.aborted)
           this.#note(`the message bus at ${this.#address} has gone; reconnecting`);
@@ -427,12 +428,5 @@ function withinSignals<T>(work: Promise<T>, signals: readonly AbortSignal[]): Pr
         reject(error as Error);
       },
     );
-  });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }

@@ -3,6 +3,7 @@ import { access, constants, type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DockError } from '../../protocol/dock-error.ts';
 import { retryDelayMs, sleep } from '../retry-delay.ts';
+import { untilAborted } from '../until-aborted.ts';
 
 export interface PortListener {
   /** The port was opened, or its other end was away and may be back: what to say first. */
@@ -48,8 +49,15 @@ export class AgentPort {
     this.#write();
   }
 
-  /** Keeps the port open until the signal is aborted; waits for it to appear, opens it again after errors. */
+  /**
+   * Keeps the port open until the signal is aborted; waits for it to appear, opens it again after errors. A read
+   * or write that is under way then goes on for as long as the process lives.
+   */
   async run(signal: AbortSignal): Promise<void> {
+    await Promise.race([this.#keepOpen(signal), untilAborted(signal)]);
+  }
+
+  async #keepOpen(signal: AbortSignal): Promise<void> {
     for (let attempt = 0; !signal.aborted; attempt++) {
       try {
         await this.#appeared(signal);
