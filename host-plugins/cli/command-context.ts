@@ -1,7 +1,9 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import type { DaemonConfig } from '../daemon/config.ts';
+import type { DeviceMark } from '../daemon/control-protocol.ts';
 import { connectDaemon, type DaemonClient } from './daemon-client.ts';
 import { exitCodeOf, exitCodes } from './exit-code.ts';
+import { simulatedMark } from './render/render-status.ts';
 import { controlSocketPath, type GlobalOptions, readConfig } from './settings.ts';
 import { printable, type Terminal } from './terminal.ts';
 
@@ -19,6 +21,8 @@ export interface CommandContext {
 export class CommandRun {
   readonly context: CommandContext;
   readonly options: GlobalOptions;
+  /** Who answered last; absent while no wdockd was asked. */
+  device: DeviceMark | undefined;
 
   constructor(context: CommandContext, options: GlobalOptions) {
     this.context = context;
@@ -37,9 +41,24 @@ export class CommandRun {
     return this.context.signal;
   }
 
-  /** The object for programs, or the text for people. */
-  print(value: unknown, text: string): void {
-    this.terminal.out(this.json ? JSON.stringify(value) : printable(text));
+  /** The object for programs, or the text for people; both say so when the device is simulated. */
+  print(value: object, text: string): void {
+    const simulated = this.device?.simulated === true;
+    if (this.json) this.terminal.out(JSON.stringify(simulated ? { simulated, ...value } : value));
+    else {
+      this.terminal.out(printable(text));
+      if (simulated && !text.includes(simulatedMark(true))) this.terminal.out(this.#simulatedNote());
+    }
+  }
+
+  /** For output that has to be exactly `text`; the mark then stands on standard error. */
+  printExactly(text: string): void {
+    this.terminal.out(text);
+    if (this.device?.simulated === true) this.terminal.err(this.#simulatedNote());
+  }
+
+  #simulatedNote(): string {
+    return printable(`(simulated): ${this.device?.name} is played from a profile file`);
   }
 
   async config(): Promise<DaemonConfig | undefined> {
@@ -49,7 +68,9 @@ export class CommandRun {
   /** Talks to wdockd and hangs up afterwards. */
   async withDaemon<V>(talk: (daemon: DaemonClient) => Promise<V>): Promise<V> {
     const path = await controlSocketPath(this.options, this.context.environment);
-    await using daemon = await connectDaemon(path, this.signal);
+    const { client, device } = await connectDaemon(path, this.signal);
+    await using daemon = client;
+    this.device = device;
     return await talk(daemon);
   }
 

@@ -2,15 +2,22 @@ import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { controlMethods } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
+import { type DeviceMark, localHeartbeat, markHeaders } from '../daemon/control-protocol.ts';
 import { maxRpcMessageBytes, RpcConnection } from '../rpc/rpc-connection.ts';
 import { daemonGoneDetail } from './exit-code.ts';
 
 export type DaemonClient = RpcConnection<typeof controlMethods>;
 
+export interface ConnectedDaemon {
+  readonly client: DaemonClient;
+  /** The device that wdockd serves; `simulated` when it only plays it. */
+  readonly device: DeviceMark;
+}
+
 const connectLimitMs = 5_000;
 
 /** A connection to this device's wdockd. Throws `peer-gone` (see `isDaemonGone`) with how to start it. */
-export async function connectDaemon(socketPath: string, signal: AbortSignal): Promise<DaemonClient> {
+export async function connectDaemon(socketPath: string, signal: AbortSignal): Promise<ConnectedDaemon> {
   if (signal.aborted) throw DockError.from(signal.reason, 'cancelled');
   const socket = new WebSocket('ws://wdockd/rpc', {
     createConnection: () => connect({ path: socketPath }),
@@ -21,6 +28,13 @@ export async function connectDaemon(socketPath: string, signal: AbortSignal): Pr
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const onAbort = () => reject(DockError.from(signal.reason, 'cancelled'));
   signal.addEventListener('abort', onAbort, { once: true });
+  let device: DeviceMark = { name: 'this device', simulated: false };
+  socket.once('upgrade', ({ headers }) => {
+    device = {
+      name: String(headers[markHeaders.name] ?? device.name),
+      simulated: headers[markHeaders.simulated] === 'true',
+    };
+  });
   socket.once('open', resolve);
   socket.on('error', reject);
   try {
@@ -32,11 +46,9 @@ export async function connectDaemon(socketPath: string, signal: AbortSignal): Pr
     signal.removeEventListener('abort', onAbort);
     socket.off('error', reject);
   }
-  return new RpcConnection(socket, { call: controlMethods, gone, heartbeat: patientHeartbeat });
+  const client = new RpcConnection(socket, { call: controlMethods, gone, heartbeat: localHeartbeat });
+  return { client, device };
 }
-
-/** As patient as wdockd's own (control-server.ts): a dead one closes the socket by itself. */
-const patientHeartbeat = { busyMs: 10_000, idleMs: 30_000, unanswered: 6 };
 
 function gone(why: string): DockError {
   return new DockError(

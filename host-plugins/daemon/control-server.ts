@@ -6,10 +6,10 @@ import type { Logger } from 'pino';
 import { WebSocketServer } from 'ws';
 import { controlMethods } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
-import type { HeartbeatTimes } from '../rpc/heartbeat.ts';
 import { maxRpcMessageBytes, RpcConnection } from '../rpc/rpc-connection.ts';
 import { mergeHandlers, type RunningCall, rpcService } from '../rpc/rpc-server.ts';
 import { bindUnixSocket } from '../tunnel/unix-socket.ts';
+import { type DeviceMark, localHeartbeat, markHeaders } from './control-protocol.ts';
 import { type ControlHandlers, controlOutlivesCaller, endRunningCalls } from './handlers.ts';
 import { InstanceLock } from './instance-lock.ts';
 import type { Service } from './lifecycle.ts';
@@ -17,12 +17,6 @@ import { version } from './version.ts';
 
 /** Members may use wdock without being root. */
 const group = 'wdock';
-
-/**
- * Both ends are on one machine, where a dead process closes its socket at once: pings only find a wdock that was
- * stopped (Ctrl-Z), and a loaded machine must not be taken for one.
- */
-export const localHeartbeat: HeartbeatTimes = { busyMs: 10_000, idleMs: 30_000, unanswered: 6 };
 
 /** JSON-RPC for wdock over a unix socket (`/rpc`), and `GET /healthz` for everybody who may open it. */
 export class ControlServer implements Service {
@@ -42,7 +36,7 @@ export class ControlServer implements Service {
   readonly #running = new Set<RunningCall>();
   #lock: InstanceLock | undefined;
 
-  constructor(path: string, handlers: readonly ControlHandlers[], log: Logger) {
+  constructor(path: string, device: DeviceMark, handlers: readonly ControlHandlers[], log: Logger) {
     this.#path = path;
     this.#log = log;
     this.#handlers = mergeHandlers(handlers);
@@ -54,6 +48,9 @@ export class ControlServer implements Service {
       response.end(
         healthy ? `${JSON.stringify({ status: 'ok', version, pid: process.pid, uptimeMs })}\n` : '',
       );
+    });
+    this.#webSockets.on('headers', (headers) => {
+      headers.push(`${markHeaders.name}: ${device.name}`, `${markHeaders.simulated}: ${device.simulated}`);
     });
     this.#http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     this.#http.on('clientError', (_error, socket) => socket.destroy());

@@ -88,7 +88,12 @@ export const daemonModule = new ContainerModule(({ bind }) => {
   bind<Service>(T.Service)
     .toResolvedValue(
       (config: DaemonConfig, handlers: ControlHandlers[], log: Logger) =>
-        new ControlServer(config.controlSocket, handlers, log),
+        new ControlServer(
+          config.controlSocket,
+          { name: config.device.name, simulated: config.profile !== undefined },
+          handlers,
+          log,
+        ),
       [T.Config, { serviceIdentifier: T.ControlHandlers, isMultiple: true }, T.Log],
     )
     .inSingletonScope();

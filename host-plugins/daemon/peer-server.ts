@@ -48,13 +48,24 @@ export class PeerServer implements Service {
       running: this.#running,
       onDefect: (method, error) => this.#log.error({ err: error, method }, 'a defect in a peer method'),
     });
-    this.#peers.on('reachable', (device) => this.#log.info({ peer: device.name }, 'connected'));
-    this.#peers.on('unreachable', (device, why) =>
-      this.#log.info({ peer: device.name, why: why.message }, 'not connected'),
-    );
+    this.#logReachability();
     const { address, port } = this.#config.listen;
     this.#address = await this.#server.listen(address, port);
     this.#log.info({ address: this.#address.address, port: this.#address.port }, 'listening for devices');
+  }
+
+  /** Changes only: while a connection is held, a device that is away is tried every few seconds. */
+  #logReachability(): void {
+    const away = new Map<string, boolean>();
+    this.#peers.on('reachable', (device) => {
+      away.set(device.id, false);
+      this.#log.info({ peer: device.name }, 'connected');
+    });
+    this.#peers.on('unreachable', (device, why) => {
+      const level = away.get(device.id) === true ? 'debug' : 'info';
+      away.set(device.id, true);
+      this.#log[level]({ peer: device.name, why: why.message }, 'not connected');
+    });
   }
 
   async stop(signal: AbortSignal): Promise<void> {

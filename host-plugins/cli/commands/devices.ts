@@ -46,8 +46,11 @@ export async function showCertificate(run: CommandRun): Promise<number> {
   const own = await run.withDaemon((daemon) =>
     daemon.call('devices.certificate', {}, { signal: run.signal }),
   );
-  run.print(own, own.certificatePem.trim());
-  if (!run.json) run.terminal.err(`fingerprint: ${own.fingerprint}`);
+  if (run.json) run.print(own, '');
+  else {
+    run.printExactly(own.certificatePem.trim());
+    run.terminal.err(`fingerprint: ${own.fingerprint}`);
+  }
   return done;
 }
 

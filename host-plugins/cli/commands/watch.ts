@@ -1,13 +1,17 @@
 import { DockError } from '../../../protocol/dock-error.ts';
 import { type CommandRun, done } from '../command-context.ts';
 import { renderWatchEvent } from '../render/render-event.ts';
+import { simulatedMark } from '../render/render-status.ts';
 import { printable } from '../terminal.ts';
 
 /** Prints what happens until it is interrupted, which is its ordinary end. */
 export async function watch(run: CommandRun): Promise<number> {
   try {
     await run.withDaemon(async (daemon) => {
-      if (!run.json) run.terminal.err('Watching; Ctrl-C ends it.');
+      if (!run.json) {
+        const device = `${run.device?.name}${simulatedMark(run.device?.simulated)}`;
+        run.terminal.err(printable(`Watching ${device}; Ctrl-C ends it.`));
+      }
       await daemon.call(
         'watch',
         {},

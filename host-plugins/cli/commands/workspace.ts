@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { type CommandRun, done } from '../command-context.ts';
-import { nameOf, renderGuestLine, renderWorkspace, renderWorkspaces } from '../render/render-status.ts';
+import { renderGuestLine, renderWorkspace, renderWorkspaces } from '../render/render-status.ts';
 
 export interface CreateOptions {
   readonly disk: string;
@@ -48,20 +48,18 @@ export async function createWorkspace(
 }
 
 export async function listWorkspaces(run: CommandRun): Promise<number> {
-  const { workspaces, devices } = await run.withDaemon(async (daemon) => ({
-    workspaces: await daemon.call('workspace.list', {}, { signal: run.signal }),
-    devices: run.json ? [] : await daemon.call('devices.list', {}, { signal: run.signal }),
-  }));
-  run.print({ workspaces }, renderWorkspaces(workspaces, nameOf(devices)));
+  const workspaces = await run.withDaemon((daemon) =>
+    daemon.call('workspace.list', {}, { signal: run.signal }),
+  );
+  run.print({ workspaces }, renderWorkspaces(workspaces));
   return done;
 }
 
 export async function showWorkspace(run: CommandRun, name: string): Promise<number> {
-  const { shown, devices } = await run.withDaemon(async (daemon) => ({
-    shown: await daemon.call('workspace.show', { name }, { signal: run.signal }),
-    devices: run.json ? [] : await daemon.call('devices.list', {}, { signal: run.signal }),
-  }));
-  run.print(shown, renderWorkspace(shown.status, shown.journal, nameOf(devices)));
+  const shown = await run.withDaemon((daemon) =>
+    daemon.call('workspace.show', { name }, { signal: run.signal }),
+  );
+  run.print(shown, renderWorkspace(shown.status, shown.journal));
   return done;
 }
 

@@ -6,7 +6,8 @@ import { renderFields, renderTable } from './table.ts';
 
 export type Status = z.output<(typeof controlMethods)['status']['result']>;
 
-export const simulatedMark = (simulated: boolean | undefined): string => (simulated ? ' (simulated)' : '');
+export const simulatedMark = (simulated: boolean | undefined): string =>
+  simulated === true ? ' (simulated)' : '';
 
 export function renderStatus(status: Status): string {
   const { device, profile } = status;
@@ -20,7 +21,7 @@ export function renderStatus(status: Status): string {
     '',
     status.workspaces.length === 0
       ? 'No workspaces; make one with `wdock workspace create`.'
-      : renderWorkspaces(status.workspaces, nameOf([device, ...status.devices])),
+      : renderWorkspaces(status.workspaces),
     '',
     others.length === 0 ? 'No other devices; trust one with `wdock devices add`.' : renderDevices(others),
   ].join('\n');
@@ -39,24 +40,13 @@ export function renderProfile(profile: HostProfile): string {
   return parts.join(', ');
 }
 
-/** Devices are told apart by ids of 64 digits; people know the names. What is no id is a name already. */
-export function nameOf(devices: readonly DeviceStatus[]): (id: string) => string {
-  return (id) => {
-    const name = devices.find((device) => device.id === id)?.name;
-    return name ?? (/^[0-9a-f]{64}$/.test(id) ? `${id.slice(0, 12)}~` : id);
-  };
-}
-
-export function renderWorkspaces(
-  workspaces: readonly WorkspaceStatus[],
-  name: (id: string) => string,
-): string {
+export function renderWorkspaces(workspaces: readonly WorkspaceStatus[]): string {
   if (workspaces.length === 0) return 'No workspaces; make one with `wdock workspace create`.';
-  const rows = workspaces.map(({ name: workspace, state, runsOn, homeDevice, guest }) => [
-    workspace,
+  const rows = workspaces.map(({ name, state, runsOn, homeDevice, guest }) => [
+    name,
     state,
-    runsOn === undefined ? '-' : name(runsOn),
-    name(homeDevice),
+    runsOn ?? '-',
+    homeDevice,
     guest === undefined ? '-' : renderGuestLine(guest),
   ]);
   const details = workspaces.filter(({ detail }) => detail !== undefined);
@@ -86,16 +76,12 @@ export function renderDevices(devices: readonly DeviceStatus[]): string {
 }
 
 /** Everything about one workspace; `journal` has the last entries of its hand-over journal. */
-export function renderWorkspace(
-  status: WorkspaceStatus,
-  journal: readonly string[],
-  name: (id: string) => string,
-): string {
+export function renderWorkspace(status: WorkspaceStatus, journal: readonly string[]): string {
   const fields: [string, string][] = [
     ['workspace', status.name],
     ['state', status.detail === undefined ? status.state : `${status.state}: ${status.detail}`],
-    ['runs on', status.runsOn === undefined ? '-' : name(status.runsOn)],
-    ['home', name(status.homeDevice)],
+    ['runs on', status.runsOn ?? '-'],
+    ['home', status.homeDevice],
     ['epoch', String(status.epoch)],
     ['guest', status.guest === undefined ? 'not read' : renderGuestLine(status.guest)],
   ];

@@ -122,7 +122,7 @@ describe('status', () => {
     workspaces: [
       {
         name: 'work',
-        homeDevice: 'a'.repeat(64),
+        homeDevice: 'mid',
         state: 'stuck',
         epoch: 3,
         detail: 'the other device has it and does not answer; run `wdock status` there',

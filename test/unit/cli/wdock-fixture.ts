@@ -56,10 +56,10 @@ export function startWdock(args: readonly string[], environment: NodeJS.ProcessE
 }
 
 /** A control socket whose methods are answered by these handlers. */
-export async function controlSocket(handlers: ControlHandlers) {
+export async function controlSocket(handlers: ControlHandlers, simulated = false) {
   const folder = await temporaryFolder();
   const path = join(folder.path, 'wdockd.sock');
-  const server = new ControlServer(path, [handlers], pino({ level: 'silent' }));
+  const server = new ControlServer(path, { name: 'mid', simulated }, [handlers], pino({ level: 'silent' }));
   await server.start();
   const wdock = (...args: string[]) => startWdock(['--socket', path, ...args]);
   return {

@@ -112,6 +112,42 @@ describe('a command that wdockd refuses', () => {
   });
 });
 
+describe('a device that is only simulated', () => {
+  const work = { name: 'work', homeDevice: 'mid', state: 'here', runsOn: 'mid', epoch: 1 } as const;
+  const simulated = () =>
+    controlSocket(
+      {
+        'workspace.list': async () => [work],
+        'workspace.stop': async () => work,
+        'devices.certificate': async () => ({ certificatePem: 'PEM\n', fingerprint: 'A1' }),
+        doctor: async () => ({ checks: [], plugins: [] }),
+      },
+      true,
+    );
+
+  it.each([[['workspace', 'list']], [['workspace', 'stop', 'work']], [['doctor']]])(
+    'is marked in what %j prints',
+    async (args) => {
+      await using daemon = await simulated();
+      expect((await daemon.run(...args)).out).toContain('(simulated)');
+      expect(jsonLines((await daemon.run('--json', ...args)).out)).toMatchObject([{ simulated: true }]);
+    },
+  );
+
+  it('is marked beside a certificate, which stays a certificate', async () => {
+    await using daemon = await simulated();
+    const { out, err } = await daemon.run('devices', 'certificate');
+    expect(out).toBe('PEM\n');
+    expect(err).toContain('(simulated)');
+  });
+
+  it('that is real has no such mark', async () => {
+    await using daemon = await controlSocket({ 'workspace.list': async () => [work] });
+    expect((await daemon.run('workspace', 'list')).out).not.toContain('simulated');
+    expect((await daemon.run('--json', 'workspace', 'list')).out).not.toContain('simulated');
+  });
+});
+
 const started = {
   kind: 'trip-started',
   at: 1,
