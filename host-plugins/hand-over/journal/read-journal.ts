@@ -37,7 +37,7 @@ export function readJournal(bytes: Buffer, path: string): JournalContent {
   const end = rest.indexOf('\n');
   const line = end < 0 ? rest : rest.subarray(0, end);
   if (end >= 0 && !line.includes(0)) throw corrupt(`entry ${entries.length + 1} has a wrong checksum`);
-  const behind = rest.toString('utf8').split(/[\n\0]+/u);
+  const [, ...behind] = rest.toString('utf8').split(/[\n\0]+/u);
   if (behind.some((text) => decodeLine(text) !== undefined)) {
     throw corrupt(`entry ${entries.length + 1} is broken, and whole ones follow it`);
   }
