@@ -209,6 +209,18 @@ describe('a fence', () => {
     expect(after).toBeLessThan(1024 * 1024);
   });
 
+  it('has let go of the local program when it returns, not only soon after', async () => {
+    await using devices = await pairedDevices();
+    const [ours, theirs] = duplexPair();
+    using _ = devices.pc.channels.accept('disk/*', async () => theirs);
+    const channel = await devices.mid.channels.open(devices.pc.identity.id, 'disk/work', soon());
+    channel.stream.write('x');
+    await once(ours, 'data');
+    using _fence = devices.pc.channels.fence(devices.mid.identity.id, 'disk/*');
+    expect(theirs.destroyed).toBe(true);
+    channel.stream.destroy();
+  });
+
   it('leaves other channels and other devices alone', async () => {
     await using way = await forwarded((socket) => socket.pipe(socket));
     using _a = way.pc.channels.fence(way.mid.identity.id, 'disk/other');
