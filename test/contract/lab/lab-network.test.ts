@@ -75,6 +75,17 @@ describe('the lab network', { timeout: 60_000 }, () => {
     expect(await processesIn(inodes)).toEqual([]);
   });
 
+  it('is gone with all that ran in it when its keepers were killed first', async () => {
+    const network = await LabNetwork.create({}, soon());
+    const inodes = inodesOf(network);
+    await network.pc.run(['sh', '-c', 'setsid --fork sleep 3600 >/dev/null 2>&1'], soon());
+    const keepers = [network.lan, network.mid, network.pc, network.client].map(({ keeperPid }) => keeperPid);
+    for (const keeper of keepers) process.kill(keeper, 'SIGKILL');
+    while ((await processesIn(inodes)).some((pid) => keepers.includes(pid))) await sleep(5);
+    await network[Symbol.asyncDispose]();
+    expect(await processesIn(inodes)).toEqual([]);
+  });
+
   it('is gone when its making is stopped half-way', async () => {
     const stop = new AbortController();
     const creating = LabNetwork.create({}, stop.signal);

@@ -38,6 +38,8 @@ export class BuildLock implements AsyncDisposable {
     // Node cannot flock. The child holds the lock for as long as our end of its standard input is open.
     const holder = spawn('flock', [...flags, path, 'sh', '-c', 'echo held; exec cat'], {
       stdio: ['pipe', 'pipe', 'ignore'],
+      // A session of its own: a Ctrl-C must not let go of the lock before the build has been undone.
+      detached: true,
     });
     const abort = () => holder.kill();
     signal.addEventListener('abort', abort, { once: true });

@@ -39,6 +39,8 @@ export class NetworkNamespace implements AsyncDisposable {
     const script = `mount -t sysfs sysfs /sys && ip link set lo alias ${label} && ip link set lo up && echo ready && exec cat`;
     const keeper = spawn('unshare', ['--net', '--mount', 'sh', '-c', script], {
       stdio: ['pipe', 'pipe', 'pipe'],
+      // A session of its own: a Ctrl-C is for us, who then end what is inside, in order.
+      detached: true,
     });
     let complaint = '';
     keeper.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -89,12 +91,12 @@ export class NetworkNamespace implements AsyncDisposable {
 
   /** Ends everything that runs inside; with it go the namespace, its devices and its rules. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#keeper.exitCode === null && this.#keeper.signalCode === null) {
-      await killNamespaceProcesses([this.inode], this.#label, [this.keeperPid]);
-      const ended = once(this.#keeper, 'close');
-      this.#keeper.stdin.end();
-      this.#keeper.stdout.resume();
-      await ended;
-    }
+    // Also where somebody has killed the keeper: what else is inside keeps the namespace alive.
+    await killNamespaceProcesses([this.inode], this.#label, [this.keeperPid]);
+    if (this.#keeper.exitCode !== null || this.#keeper.signalCode !== null) return;
+    const ended = once(this.#keeper, 'close');
+    this.#keeper.stdin.end();
+    this.#keeper.stdout.resume();
+    await ended;
   }
 }
