@@ -11,8 +11,10 @@ import { DockError } from '../../../protocol/dock-error.ts';
  * A wdockd that has the real frame and, behind its doors, a trip that only waits to be cancelled: what the tests
  * of the frame need, in a process of its own so that it can be killed.
  *
- * usage: fixture-wdockd.ts CONFIG; prints `serving now`; SIGTERM ends it.
+ * usage: fixture-wdockd.ts CONFIG; prints `serving now`; SIGTERM ends it, and so does the end of its standard input,
+ * which is the end of the test that started it.
  */
+process.stdin.resume().once('end', () => process.exit(1));
 const file = process.argv[2];
 if (file === undefined) throw new Error('usage: fixture-wdockd.ts CONFIG');
 

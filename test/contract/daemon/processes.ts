@@ -18,7 +18,11 @@ export class Running implements AsyncDisposable {
 
   constructor(argv: readonly string[]) {
     const [program = '', ...args] = argv;
-    this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    // a test that times out never disposes of what it started
+    const kill = () => this.child.kill('SIGKILL');
+    process.once('exit', kill);
+    this.child.once('close', () => process.off('exit', kill));
     this.child.stdout?.on('data', (data) => this.#add(() => (this.#out += String(data))));
     this.child.stderr?.on('data', (data) => this.#add(() => (this.#err += String(data))));
     this.ended = once(this.child, 'close').then(([exit]) => {
