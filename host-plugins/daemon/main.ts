@@ -8,4 +8,5 @@ if (problem !== undefined) {
   process.exit(1);
 }
 const { runWdockd } = await import('./run-wdockd.ts');
-process.exitCode = await runWdockd(process.argv.slice(2));
+// everything is stopped and written; a handle that some library still holds must not keep a stopped wdockd
+process.exit(await runWdockd(process.argv.slice(2)));

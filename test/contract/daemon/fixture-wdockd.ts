@@ -14,7 +14,10 @@ import { DockError } from '../../../protocol/dock-error.ts';
  * usage: fixture-wdockd.ts CONFIG; prints `serving now`; SIGTERM ends it, and so does the end of its standard input,
  * which is the end of the test that started it.
  */
-process.stdin.resume().once('end', () => process.exit(1));
+process.stdin
+  .resume()
+  .once('end', () => process.exit(1))
+  .unref();
 const file = process.argv[2];
 if (file === undefined) throw new Error('usage: fixture-wdockd.ts CONFIG');
 
