@@ -1,5 +1,6 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import type { HandOverMessage } from '../../protocol/hand-over-messages.ts';
+import { HandOverEvents } from './hand-over-events.ts';
 import { JournalFile } from './journal/journal-file.ts';
 import { step } from './machine.ts';
 import type { HandOverPorts, JournalPort } from './ports.ts';
@@ -56,7 +57,7 @@ export class HandOverDriver implements AsyncDisposable {
   readonly #options: HandOverDriverOptions;
   readonly #journal: JournalPort & Partial<AsyncDisposable>;
   readonly #closing = new AbortController();
-  readonly #listeners = new Set<(event: HandOverEvent) => void>();
+  readonly #events = new HandOverEvents();
   #state: State;
   #queue: Promise<void> = Promise.resolve();
   #recovered: boolean;
@@ -146,23 +147,7 @@ export class HandOverDriver implements AsyncDisposable {
 
   /** The first event from now on that is wanted. Rejects with the signal's reason, as a `DockError`. */
   until(wanted: (event: HandOverEvent) => boolean, signal: AbortSignal): Promise<HandOverEvent> {
-    const { promise, resolve, reject } = Promise.withResolvers<HandOverEvent>();
-    const either = AbortSignal.any([signal, this.#closing.signal]);
-    const finish = (settle: () => void): void => {
-      this.#listeners.delete(listener);
-      either.removeEventListener('abort', abort);
-      settle();
-    };
-    const listener = (event: HandOverEvent): void => {
-      if (wanted(event)) finish(() => resolve(event));
-    };
-    const abort = (): void => finish(() => reject(DockError.from(either.reason, 'cancelled')));
-    this.#listeners.add(listener);
-    either.addEventListener('abort', abort, { once: true });
-    if (either.aborted) abort();
-    // Who began to wait before its input may fail before it awaits; that is not an unhandled rejection.
-    promise.catch(() => undefined);
-    return promise;
+    return this.#events.until(wanted, AbortSignal.any([signal, this.#closing.signal]));
   }
 
   /** Stops deciding. QEMU and the journal stay as they are; the next `recover` goes on from them. */
@@ -318,7 +303,7 @@ export class HandOverDriver implements AsyncDisposable {
 
   #emit(event: HandOverEvent): void {
     this.#options.onEvent?.(event);
-    for (const listener of [...this.#listeners]) listener(event);
+    this.#events.emit(event);
   }
 
   get #retryMs(): number {

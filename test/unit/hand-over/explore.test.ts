@@ -47,10 +47,11 @@ describe('the hand-over, with any loss, repetition, order, crash, restart, faile
   ] as const)(
     'comes back to one copy when a person forces it, even wrongly: %s',
     (where, home) => {
-      expectHeld(
-        `hand-over, a person forces it once, at any time (no rules until both have met again), ${where}`,
-        { ...oneTrip, home, forces: 1 },
-      );
+      expectHeld(`hand-over, a person forces it once, at any time (the rules hold up to then), ${where}`, {
+        ...oneTrip,
+        home,
+        forces: 1,
+      });
     },
     limitMs,
   );

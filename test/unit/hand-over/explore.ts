@@ -1,12 +1,5 @@
-import {
-  brokenRule,
-  type Device,
-  firstWorld,
-  isSettled,
-  successors,
-  type World,
-  type WorldOptions,
-} from './world.ts';
+import { successors } from './successors.ts';
+import { brokenRule, type Device, firstWorld, isSettled, type World, type WorldOptions } from './world.ts';
 
 export interface Exploration {
   /** Different states of the two devices, their QEMUs, the disk and the migration. */
