@@ -2,7 +2,11 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { AgentParams } from '../../protocol/agent-channel.ts';
 import { DockError } from '../../protocol/dock-error.ts';
-import { chooseNetworkSettings, type NetworkChange } from '../decide/choose-network-settings.ts';
+import {
+  chooseNetworkSettings,
+  type NetworkChange,
+  type PresentIp4,
+} from '../decide/choose-network-settings.ts';
 import { findDefaultRoute } from '../observe/parse-kernel-text.ts';
 import { findHardwareInterface, resolveNeighbour } from '../observe/read-network.ts';
 import type { SystemFiles } from '../system-files.ts';
@@ -64,7 +68,7 @@ export class NetworkBinding {
       if (!(await manager.isRunning(signal)))
         return [`NetworkManager does not run; ${name} stays configured as it was`];
       const device = await manager.findDevice(name, signal);
-      if (!(await manager.isActivated(device, signal)))
+      if (!(await manager.isConnected(device, signal)))
         return [`NetworkManager has no active connection on ${name}`];
       const change = chooseNetworkSettings(
         wish.mode,

@@ -7,7 +7,8 @@ const destination = 'org.freedesktop.NetworkManager';
 const face = (name: string): string => (name === '' ? destination : `${destination}.${name}`);
 /** Answers come at once or, while NetworkManager restarts, not at all. */
 const timeoutMs = 10_000;
-/** NMDeviceState. */
+/** NMDeviceState: between PREPARE and ACTIVATED a connection can be changed in place. */
+const statePrepare = 40;
 const stateActivated = 100;
 
 /** Settings as NetworkManager sends them: group, key, variant. */
@@ -38,8 +39,10 @@ export class NetworkManager {
     return String(path);
   }
 
-  async isActivated(device: string, signal: AbortSignal): Promise<boolean> {
-    return (await this.#property(device, 'Device', 'State', signal)) === stateActivated;
+  /** Whether it has a connection, or is being connected (it then may wait for DHCP for ever). */
+  async isConnected(device: string, signal: AbortSignal): Promise<boolean> {
+    const state = Number(await this.#property(device, 'Device', 'State', signal));
+    return state >= statePrepare && state <= stateActivated;
   }
 
   async readSituation(device: string, signal: AbortSignal): Promise<NetworkSituation> {

@@ -12,8 +12,8 @@ const daemon = {
   path: '/org/freedesktop/DBus',
   interface: 'org.freedesktop.DBus',
 };
-/** How long a compositor may take to offer the host's mode; on an emulated processor some seconds. */
-const modeLimitMs = 10_000;
+/** How long a compositor may take to offer the host's mode; on an emulated processor it draws a large screen for seconds. */
+const modeLimitMs = 30_000;
 const maxSessions = 16;
 
 /** The helpers in users' sessions, and the one that is asked. */
@@ -58,7 +58,7 @@ export class UserSessions {
       'GetDisplay',
       '',
       [],
-      15_000,
+      45_000,
       signal,
     )) as [string, number, number, number, string];
     return connector === '' ? { note } : { display: { connector, widthPx, heightPx, scale }, note };

@@ -79,6 +79,20 @@ describe.runIf(needsRoot)(
       expect(await guest.host.call('apply-network', wish)).toEqual({ problems: [] });
     });
 
+    it('keeps the address when NetworkManager is started again behind a host that routes, where DHCP is silent', async () => {
+      await using guest = await startAgent();
+      const addresses = await guest.network.addresses();
+      const wish = { mode: 'routed', metered: true, hostMac: guest.mac } as const;
+      await guest.host.call('apply-network', wish);
+      await guest.network.stopDhcp();
+      await guest.network.stopManager();
+      await guest.network.startManager();
+      // Until it has taken the device up again it has nothing that could be changed.
+      await until(async () => (await guest.host.call('apply-network', wish)).problems.length === 0);
+      await guest.network.connected();
+      expect(await guest.network.addresses()).toEqual(addresses);
+    });
+
     it('says that the gateway does not answer', async () => {
       await using guest = await startAgent();
       await guest.network.cut();
