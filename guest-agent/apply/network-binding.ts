@@ -2,11 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { AgentParams } from '../../protocol/agent-channel.ts';
 import { DockError } from '../../protocol/dock-error.ts';
-import {
-  chooseNetworkSettings,
-  type NetworkChange,
-  type PresentIp4,
-} from '../decide/choose-network-settings.ts';
+import { chooseNetworkSettings, type NetworkChange } from '../decide/choose-network-settings.ts';
 import { findDefaultRoute } from '../observe/parse-kernel-text.ts';
 import { findHardwareInterface, resolveNeighbour } from '../observe/read-network.ts';
 import type { SystemFiles } from '../system-files.ts';
