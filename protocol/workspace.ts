@@ -54,6 +54,8 @@ export const WorkspaceRecord = z.strictObject({
   guestAddresses: z.array(z.string()).default([]),
   /** Policy overrides of this workspace, a YAML file's path. */
   policy: z.string().optional(),
+  /** Whether it shall run: what a power cut has ended is then started again. */
+  wanted: z.enum(['running', 'stopped']).default('stopped'),
   /** What it got on the host it is on. */
   allocation: Allocation.optional(),
 });

@@ -1,5 +1,6 @@
 import type { HostDescription } from '../../protocol/agent-channel.ts';
 import type { Allocation } from '../../protocol/allocation.ts';
+import { DockError } from '../../protocol/dock-error.ts';
 import type { GuestState } from '../../protocol/guest-state.ts';
 import type { HostProfile } from '../../protocol/host-profile.ts';
 import type { GuestSummary, Shortfall, StageTime } from '../../protocol/outcome.ts';
@@ -54,7 +55,7 @@ export interface AdaptResult {
 export async function readyForRunning(options: AdaptOptions, signal: AbortSignal): Promise<Shortfall[]> {
   return await runAdaptingSteps(
     contextOf(options, () => {}),
-    await stepsFor(options, signal),
+    await stepsFor(options, [], signal),
     'before-run',
     signal,
   );
@@ -73,7 +74,7 @@ export async function adaptHere(options: AdaptOptions, signal: AbortSignal): Pro
 
   await stages.run('adapt', async (say) => {
     const context = contextOf(options, say);
-    const steps = await stepsFor(options, signal);
+    const steps = await stepsFor(options, shortfalls, signal);
     // Announcements do not wait for the guest: each millisecond here is one of silence on the LAN.
     const announced = runAdaptingSteps(context, steps, 'on-run', signal);
     const agent = await machine.awaitAgent(agentLimitMs, signal);
@@ -125,9 +126,26 @@ function contextOf({ plugins, machine }: AdaptOptions, say: (text: string, fract
 }
 
 /** Planned from what QEMU says is plugged, not from what was asked for. */
-async function stepsFor(options: AdaptOptions, signal: AbortSignal): Promise<PlanStep[]> {
+async function stepsFor(
+  options: AdaptOptions,
+  refused: Shortfall[],
+  signal: AbortSignal,
+): Promise<PlanStep[]> {
   const { contract, machine, guest, to, profile, plugins } = options;
   const filling = await readFilling(machine.qmp, signal);
-  const growing = { contract, filling, guest, from: undefined, to, target: profile };
-  return planTrip(plugins, growing).filter((step) => step.when !== 'before-move');
+  const context = { contract, filling, guest, from: undefined, to, target: profile };
+  return plugins.flatMap((plugin) => {
+    try {
+      return planTrip([plugin], context).filter((step) => step.when !== 'before-move');
+    } catch (error) {
+      // A guest that holds more than it shall have cannot be refused here: it runs here already.
+      refused.push({
+        resource: plugin.resource,
+        requested: 'as allocated',
+        actual: 'as it is',
+        reason: DockError.from(error).message,
+      });
+      return [];
+    }
+  });
 }

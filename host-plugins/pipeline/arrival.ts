@@ -54,7 +54,9 @@ export class Arrival {
         return paths.run.incomingSocket;
       },
     );
-    void this.#awaitState();
+    this.#awaitState().catch((error: unknown) => {
+      surroundings.log.error({ workspace: name, err: error }, 'the hand-over could not be told of the state');
+    });
   }
 
   /** The state that was on its way is whole, or lost. */

@@ -75,7 +75,9 @@ export class Departure implements AsyncDisposable {
     const { handOver, name } = this.#workspace;
     const ended = this.#until(isEnd, AbortSignal.timeout(handOverLimitMs));
     // An abort from here on is a wish: the hand-over takes it as long as it can.
-    const cancel = (): void => void handOver.input({ in: 'cancel', reason: reasonOf(signal) });
+    const cancel = (): void => {
+      handOver.input({ in: 'cancel', reason: reasonOf(signal) }).catch(() => undefined); // then `ended` throws
+    };
     signal.addEventListener('abort', cancel, { once: true });
     try {
       await handOver.input({ in: 'vm-stopped' });

@@ -3,16 +3,26 @@ import type { Peers } from '../daemon/handlers.ts';
 import type { HandOverPorts } from '../hand-over/hand-over-driver.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, prepareToRun } from './adapt-workspace.ts';
+import type { ChooserSettings } from './choose.ts';
+import { startWorkspace } from './start-workspace.ts';
 
 /** One message to the other device, ms; the hand-over says it again by itself. */
 const sendLimitMs = 5_000;
+
+/** Starting QEMU and its disk, ms. */
+const startLimitMs = 120_000;
+/** A VM that ends more often than this within the window, ms, is not started again by itself. */
+const maxRestarts = 3;
+const restartWindowMs = 10 * 60_000;
 
 /** The hand-over's hands on this device: QEMU, the other device, the disk. */
 export function handOverPorts(
   workspace: Workspace,
   peers: Peers,
   adapting: AdaptSurroundings,
+  chooser: ChooserSettings,
 ): HandOverPorts {
+  const restarts: number[] = [];
   const { name, keeper } = workspace;
   const { log } = workspace.surroundings;
   return {
@@ -31,7 +41,12 @@ export function handOverPorts(
       async continueMigration() {
         if (workspace.departure === undefined) throw new DockError('conflict', 'no migration is under way');
         // Its result comes as an input of its own; waiting for it here would keep the hand-over from hearing it.
-        void workspace.departure.finish();
+        workspace.departure.finish().catch((error: unknown) => {
+          log.error(
+            { workspace: name, err: error },
+            'the hand-over could not be told how the migration ended',
+          );
+        });
       },
       async resume(signal) {
         await workspace.departure?.cancelMigration(signal);
@@ -44,8 +59,22 @@ export function handOverPorts(
       },
       quit: () => keeper.end(),
       async powerCut() {
-        log.warn({ workspace: name }, 'it is this device’s and does not run; start it again');
         await keeper.leave();
+        if (workspace.record.wanted !== 'running') return;
+        const now = adapting.clock.monotonic();
+        restarts.push(now);
+        if (restarts.filter((at) => now - at < restartWindowMs).length > maxRestarts) {
+          log.error(
+            { workspace: name },
+            'it has ended again and again and is not started any more; see its qemu.log',
+          );
+          return;
+        }
+        log.warn(
+          { workspace: name },
+          'its memory is lost, as in a power cut: starting it again from its disk',
+        );
+        await startWorkspace(workspace, chooser, adapting, AbortSignal.timeout(startLimitMs));
       },
       inspectDisk: (epoch) => workspace.inspectDisk(epoch),
     },

@@ -57,6 +57,7 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
         name: params.workspace,
         homeDevice: params.homeDevice,
         contract: params.contract,
+        wanted: 'running',
         disk: { path: '', format: 'raw' },
         guestAddresses: params.guestAddresses,
         allocation: params.allocation,

@@ -84,6 +84,7 @@ export class PipelineService implements Service {
       },
       adapting,
       peers,
+      chooser,
       onChange,
     });
     const { maxBandwidthMbitPerS, downtimeLimitMs, timeLimitMinutes } = config.migration;

@@ -32,7 +32,7 @@ export async function startWorkspace(
     await readPolicyText(workspace.record.policy),
     signal,
   );
-  await workspace.save({ allocation });
+  await workspace.save({ allocation, wanted: 'running' });
   await workspace.openDisk(signal);
   const { savedState } = workspace.record;
   try {
@@ -66,6 +66,7 @@ export async function stopWorkspace(
   signal: AbortSignal,
 ): Promise<void> {
   const machine = workspace.keeper.require();
+  await workspace.save({ wanted: 'stopped' });
   await workspace.adaptation?.stop(new DockError('cancelled', 'the workspace is stopped'));
   if (!force) {
     const off = AbortSignal.any([signal, AbortSignal.timeout(powerDownLimitMs)]);

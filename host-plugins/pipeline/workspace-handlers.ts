@@ -44,6 +44,7 @@ export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandler
           ...(params.maxVcpus === undefined ? {} : { maxVcpus: params.maxVcpus }),
           ...(kernel === undefined ? {} : { kernel }),
         }),
+        wanted: 'stopped',
         disk: { path: params.disk, format: params.disk.endsWith('.qcow2') ? 'qcow2' : 'raw' },
         guestAddresses: params.guestAddresses ?? [],
         ...(savedState === undefined ? {} : { savedState }),

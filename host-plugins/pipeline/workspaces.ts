@@ -7,6 +7,7 @@ import { HandOverDriver } from '../hand-over/hand-over-driver.ts';
 import type { HandOverEvent } from '../hand-over/state.ts';
 import { Workspace, type WorkspaceSurroundings } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
+import type { ChooserSettings } from './choose.ts';
 import { handOverPorts } from './hand-over-ports.ts';
 
 /** Finding QEMUs, disks and journals again after a restart, ms for each workspace. */
@@ -16,6 +17,7 @@ export interface WorkspacesParts {
   readonly surroundings: WorkspaceSurroundings;
   readonly adapting: AdaptSurroundings;
   readonly peers: Peers;
+  readonly chooser: ChooserSettings;
   readonly onChange: (workspace: Workspace) => void;
 }
 
@@ -142,14 +144,21 @@ export class Workspaces {
   }
 
   async #open(record: WorkspaceRecord): Promise<Workspace> {
-    const workspace = new Workspace(record, this.#parts.surroundings, () => {
-      void workspace.handOver.input({ in: 'vm-gone' });
+    const { log } = this.#parts.surroundings;
+    const workspace = new Workspace(record, this.#parts.surroundings, (poweredOff) => {
+      const told = async (): Promise<void> => {
+        if (poweredOff) await workspace.save({ wanted: 'stopped' });
+        await workspace.handOver.input({ in: 'vm-gone' });
+      };
+      told().catch((error: unknown) =>
+        log.error({ workspace: record.name, err: error }, 'after the end of QEMU'),
+      );
     });
     workspace.handOver = await HandOverDriver.open({
       workspace: record.name,
       settings: { self: this.#parts.surroundings.self.id, home: record.homeDevice },
       journalFile: workspace.paths.journal,
-      ports: handOverPorts(workspace, this.#parts.peers, this.#parts.adapting),
+      ports: handOverPorts(workspace, this.#parts.peers, this.#parts.adapting, this.#parts.chooser),
       onEvent: (event) => this.#follow(workspace, event),
     });
     this.#known.set(record.name, workspace);
@@ -160,6 +169,7 @@ export class Workspaces {
   #follow(workspace: Workspace, event: HandOverEvent): void {
     const { log, network } = this.#parts.surroundings;
     log.info({ workspace: workspace.name, ...event }, 'hand-over');
+    if (event.kind !== 'warning' && event.kind !== 'rejected') workspace.liftFence();
     const task = async (): Promise<void> => {
       const signal = AbortSignal.timeout(recoverLimitMs);
       switch (event.kind) {

@@ -26,8 +26,8 @@ export interface MachineKeeperOptions {
   readonly accelerator: () => Promise<Accelerator>;
   readonly hostNow: HostNow;
   readonly log: Logger;
-  /** QEMU ended without having been asked to; `lastWords`: the end of its log. */
-  readonly onDeath: (lastWords: string) => void;
+  /** QEMU ended without having been asked to; `poweredOff`: because the guest had shut down. */
+  readonly onDeath: (poweredOff: boolean) => void;
 }
 
 /** The one QEMU of a workspace on this host: started, adopted, watched and ended here, and nowhere else. */
@@ -152,14 +152,22 @@ export class MachineKeeper implements AsyncDisposable {
     const watch = new AbortController();
     this.#machine = machine;
     this.#watch = watch;
+    let poweredOff = false;
+    void (async () => {
+      for await (const { data } of qemu.qmp.events(watch.signal, 'SHUTDOWN'))
+        poweredOff = data['guest'] === true;
+    })().catch(() => undefined); // the socket went with QEMU
     qemu
       .exited(watch.signal)
       .then(async ({ lastWords }) => {
         if (watch.signal.aborted || this.#machine !== machine) return;
         this.#machine = undefined;
-        log.error({ workspace: machine.name, pid: qemu.pid, lastWords }, 'QEMU has ended');
+        log.error(
+          { workspace: machine.name, pid: qemu.pid, lastWords },
+          poweredOff ? 'the guest has powered off' : 'QEMU has ended',
+        );
         await machine[Symbol.asyncDispose]();
-        onDeath(lastWords);
+        onDeath(poweredOff);
       })
       .catch((error: unknown) => {
         if (!watch.signal.aborted) log.error({ err: error, workspace: machine.name }, 'watching QEMU failed');

@@ -86,11 +86,12 @@ export class Workspace implements AsyncDisposable {
   /** Set right after construction: the hand-over acts on this workspace. */
   handOver!: HandOverDriver;
   #disk: HomeDisk | undefined;
+  #fence: Disposable | undefined;
 
   constructor(
     record: WorkspaceRecord,
     surroundings: WorkspaceSurroundings,
-    onDeath: (words: string) => void,
+    onDeath: (poweredOff: boolean) => void,
   ) {
     this.record = record;
     this.surroundings = surroundings;
@@ -147,10 +148,17 @@ export class Workspace implements AsyncDisposable {
   async inspectDisk(epoch: number): Promise<DiskEvidence> {
     if (!this.isHome) return 'unknown';
     const { peer } = this.handOver.state.position;
-    if (peer !== undefined) {
-      using _fence = this.surroundings.channels.fence(peer, channelNames.disk(this.name));
-    }
+    // Held until the hand-over has gone on from here: a write after the look would make the answer a lie.
+    this.#fence?.[Symbol.dispose]();
+    this.#fence =
+      peer === undefined ? undefined : this.surroundings.channels.fence(peer, channelNames.disk(this.name));
     return compareDisk(this.record.disk.path, this.paths.diskMark, epoch);
+  }
+
+  /** Other devices may come to the disk again, where `mayUseDisk` lets them. */
+  liftFence(): void {
+    this.#fence?.[Symbol.dispose]();
+    this.#fence = undefined;
   }
 
   async save(change: Partial<WorkspaceRecord>): Promise<void> {

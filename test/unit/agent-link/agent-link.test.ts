@@ -37,7 +37,13 @@ class ScriptedGuest {
   }
 
   answerHello(message: Message, protocol: number = agentProtocolVersion): void {
-    this.send({ type: 'guest-hello', protocol, session: message['session'], agentVersion: '9.9.9', bootId: 'b' });
+    this.send({
+      type: 'guest-hello',
+      protocol,
+      session: message['session'],
+      agentVersion: '9.9.9',
+      bootId: 'b',
+    });
   }
 
   async close(): Promise<void> {
@@ -112,7 +118,12 @@ describe('the link to the guest agent', () => {
     guest = new ScriptedGuest(path, (m, g) => {
       if (m['type'] === 'host-hello') g.answerHello(m);
       else {
-        g.send({ type: 'response', session: 'of-another-host', id: m['id'], result: { online: 1, problems: [] } });
+        g.send({
+          type: 'response',
+          session: 'of-another-host',
+          id: m['id'],
+          result: { online: 1, problems: [] },
+        });
         g.send({ type: 'response', session: m['session'], id: m['id'], result: { online: 4, problems: [] } });
       }
     });
