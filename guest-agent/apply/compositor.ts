@@ -17,8 +17,8 @@ export interface Compositor {
   /** undefined while no screen is in use. */
   read(signal: AbortSignal): Promise<CompositorDisplay | undefined>;
   /**
-   * Sets mode and scale, and returns in words what could not be had. Waits, `limitMs` at most, for the mode to
-   * appear: the compositor hears of a new screen size on its own way.
+   * Sets mode and scale, and returns in words what could not be had. Waits, `limitMs` at most besides
+   * what the compositor takes to answer, for the mode to appear: it hears of a new screen size on its own way.
    */
   apply(wish: DisplayAllocation, limitMs: number, signal: AbortSignal): Promise<string[]>;
 }

@@ -39,7 +39,8 @@ export class MutterCompositor implements Compositor {
     // Listening starts before the first look, so that no change falls between the two.
     let wake = (): void => {};
     const stop = this.#bus.listen({ sender: service.destination, member: 'MonitorsChanged' }, () => wake());
-    const deadline = performance.now() + limitMs;
+    // Counted is the time that Mutter was given, not the time that it took to answer while it was busy drawing.
+    let leftMs = limitMs;
     try {
       for (;;) {
         const changed = new Promise<void>((resolve) => {
@@ -47,7 +48,6 @@ export class MutterCompositor implements Compositor {
         });
         const state = await this.#state(signal);
         const found = choose(state, wish);
-        const leftMs = deadline - performance.now();
         const settled = found !== undefined && hasSize(found.choice.mode, wish);
         if (found !== undefined && (settled || leftMs <= 0)) {
           if (isApplied(state.display, found)) return [...found.choice.problems];
@@ -56,7 +56,9 @@ export class MutterCompositor implements Compositor {
         } else if (leftMs <= 0) {
           return [`${this.name} has no monitor`];
         }
+        const waitingSince = performance.now();
         await waitFor(changed, Math.min(1000, Math.max(50, leftMs)), signal);
+        leftMs -= performance.now() - waitingSince;
       }
     } finally {
       stop();

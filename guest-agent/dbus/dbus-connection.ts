@@ -2,35 +2,16 @@ import { Message, type MessageBus, MessageFlag, MessageType, sessionBus } from '
 import { DockError } from '../../protocol/dock-error.ts';
 import { retryDelayMs, sleep } from '../retry-delay.ts';
 import { untilAborted } from '../until-aborted.ts';
+import { withinSignals } from '../within-signals.ts';
+import type { DbusCall } from './dbus-call.ts';
+import { dbusErrorName, describeFailure } from './dbus-failure.ts';
 import type { DbusInterface } from './dbus-interface.ts';
-import {
-  type DbusMatch,
-  type DbusSignal,
-  formatMatchRule,
-  matchesSignal,
-  type NameOwner,
-} from './dbus-match.ts';
+import { type DbusMatch, type DbusSignal, formatMatchRule } from './dbus-match.ts';
 import { DbusObjects } from './dbus-objects.ts';
 import { makeVariant } from './dbus-value.ts';
+import { busName, isFollowed, ownerMatch, SignalListeners } from './signal-listeners.ts';
 
-export interface DbusCall {
-  readonly destination: string;
-  readonly path: string;
-  readonly interface: string;
-  readonly member: string;
-  /** Of `body`; both empty when absent. */
-  readonly signature?: string;
-  readonly body?: readonly unknown[];
-  /** Default 25000, as in libdbus. */
-  readonly timeoutMs?: number;
-  /** Do not start the service for this call. */
-  readonly noAutoStart?: boolean;
-}
-
-interface Listener {
-  readonly match: DbusMatch;
-  readonly hear: (signal: DbusSignal) => void;
-}
+export { dbusErrorName };
 
 /** One connection to the bus while it lasts; `gone` is aborted when it ends. */
 interface Link {
@@ -38,11 +19,7 @@ interface Link {
   readonly gone: AbortController;
 }
 
-const daemon = {
-  destination: 'org.freedesktop.DBus',
-  path: '/org/freedesktop/DBus',
-  interface: 'org.freedesktop.DBus',
-};
+const daemon = { destination: busName, path: '/org/freedesktop/DBus', interface: busName };
 const doNotQueue = 4;
 
 /**
@@ -58,11 +35,9 @@ export class DbusConnection implements AsyncDisposable {
   readonly #note: (text: string) => void;
   readonly #closed = new AbortController();
   readonly #objects = new DbusObjects();
-  readonly #listeners = new Set<Listener>();
+  readonly #listeners = new SignalListeners();
   /** Match rules with the number of listeners that need them. */
   readonly #rules = new Map<string, number>();
-  /** Owners of the well-known names that listeners follow. */
-  readonly #owners = new Map<string, NameOwner>();
   readonly #names = new Set<string>();
   readonly #onConnected = new Set<() => void>();
   readonly #running: Promise<void>;
@@ -149,20 +124,14 @@ export class DbusConnection implements AsyncDisposable {
    */
   listen(match: DbusMatch, hear: (signal: DbusSignal) => void): () => void {
     const listener = { match, hear };
-    this.#listeners.add(listener);
-    const follow = isWellKnown(match.sender) ? ownerMatch(match.sender) : undefined;
-    if (follow !== undefined) this.#useRule(formatMatchRule(follow));
-    this.#useRule(formatMatchRule(match));
-    if (match.sender !== undefined && follow !== undefined && !this.#owners.has(match.sender)) {
-      this.#owners.set(match.sender, { known: false });
-      this.#lookUpOwner(match.sender);
-    }
+    const isNew = this.#listeners.add(listener);
+    const rules = [match];
+    if (isFollowed(match.sender)) rules.unshift(ownerMatch(match.sender));
+    for (const rule of rules) this.#useRule(formatMatchRule(rule));
+    if (isNew && match.sender !== undefined) this.#lookUpOwner(match.sender);
     return () => {
-      if (!this.#listeners.delete(listener)) return;
-      this.#dropRule(formatMatchRule(match));
-      if (follow !== undefined) this.#dropRule(formatMatchRule(follow));
-      const followed = [...this.#listeners].some((other) => other.match.sender === match.sender);
-      if (!followed && match.sender !== undefined) this.#owners.delete(match.sender);
+      if (!this.#listeners.remove(listener)) return;
+      for (const rule of rules) this.#dropRule(formatMatchRule(rule));
     };
   }
 
@@ -268,34 +237,21 @@ export class DbusConnection implements AsyncDisposable {
 
   #renew(link: Link): void {
     link.bus.on('message', (message: Message) => {
-      if (message.type === MessageType.SIGNAL) this.#route(message);
+      if (message.type === MessageType.SIGNAL) this.#listeners.route(message);
     });
     (link.bus as unknown as { addMethodHandler(handle: (call: Message) => boolean): void }).addMethodHandler(
       (call) => this.#answer(link, call),
     );
     this.#link = link;
-    for (const name of this.#owners.keys()) this.#owners.set(name, { known: false });
+    this.#listeners.forgetOwners();
     for (const rule of this.#rules.keys()) this.#tellDaemon('AddMatch', rule);
-    for (const name of this.#owners.keys()) this.#lookUpOwner(name);
+    for (const name of this.#listeners.followed) this.#lookUpOwner(name);
     for (const name of this.#names)
       this.ownName(name, this.#closed.signal).catch((error: unknown) =>
         this.#note(DockError.from(error).message),
       );
     for (const waiting of this.#whenLinked.splice(0)) waiting();
     for (const then of this.#onConnected) then();
-  }
-
-  #route(message: Message): void {
-    const signal: DbusSignal = message as DbusSignal & Message;
-    if (signal.sender === daemon.destination && signal.member === 'NameOwnerChanged') {
-      const [name, , owner] = signal.body as [string, string, string];
-      if (this.#owners.has(name)) this.#owners.set(name, { known: true, uniqueName: owner || undefined });
-    }
-    for (const listener of [...this.#listeners]) {
-      const sender = listener.match.sender;
-      const owner = sender === undefined ? undefined : this.#owners.get(sender);
-      if (matchesSignal(listener.match, signal, owner)) listener.hear(signal);
-    }
   }
 
   #answer(link: Link, call: Message): boolean {
@@ -372,61 +328,8 @@ export class DbusConnection implements AsyncDisposable {
   #lookUpOwner(name: string): void {
     if (this.#link === undefined) return;
     this.ownerOf(name, this.#closed.signal).then(
-      (owner) => {
-        if (this.#owners.has(name)) this.#owners.set(name, { known: true, uniqueName: owner });
-      },
+      (owner) => this.#listeners.learnOwner(name, owner),
       () => {},
     );
   }
-}
-
-/** The D-Bus name of the error that a service answered with; undefined for any other error. */
-export function dbusErrorName(error: unknown): string | undefined {
-  const name = error instanceof DockError ? error.detail?.['dbusError'] : undefined;
-  return typeof name === 'string' ? name : undefined;
-}
-
-function describeFailure(thrown: unknown, what: string): DockError {
-  const { type, text } = thrown as { type?: unknown; text?: unknown };
-  if (typeof type !== 'string') return DockError.from(thrown, 'io');
-  const absent = /\.(ServiceUnknown|NameHasNoOwner|Spawn\..*)$/.test(type);
-  const message = `${what}: ${typeof text === 'string' ? text : type}`;
-  return new DockError(absent ? 'missing-dependency' : 'io', message, {
-    cause: thrown,
-    detail: { dbusError: type },
-  });
-}
-
-function ownerMatch(name: string): DbusMatch {
-  return { sender: daemon.destination, interface: daemon.interface, member: 'NameOwnerChanged', arg0: name };
-}
-
-/** The daemon itself sends under its well-known name, which needs no following. */
-function isWellKnown(name: string | undefined): name is string {
-  return name !== undefined && !name.startsWith(':') && name !== daemon.destination;
-}
-
-/** Settles as `work` does, or rejects with the reason of the first signal that is aborted. */
-function withinSignals<T>(work: Promise<T>, signals: readonly AbortSignal[]): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const stop = (): void => {
-      for (const signal of signals) signal.removeEventListener('abort', fail);
-    };
-    const fail = (): void => {
-      stop();
-      reject(DockError.from(signals.find((signal) => signal.aborted)?.reason, 'cancelled'));
-    };
-    for (const signal of signals) signal.addEventListener('abort', fail);
-    if (signals.some((signal) => signal.aborted)) fail();
-    work.then(
-      (value) => {
-        stop();
-        resolve(value);
-      },
-      (error: unknown) => {
-        stop();
-        reject(error as Error);
-      },
-    );
-  });
 }

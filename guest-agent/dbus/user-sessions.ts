@@ -12,8 +12,8 @@ const daemon = {
   path: '/org/freedesktop/DBus',
   interface: 'org.freedesktop.DBus',
 };
-/** How long a compositor may take to offer the host's mode; on an emulated processor it draws a large screen for seconds. */
-const modeLimitMs = 30_000;
+/** How long a compositor may take to offer the host's mode, besides what it takes to answer. */
+const modeLimitMs = 10_000;
 const maxSessions = 16;
 
 /** The helpers in users' sessions, and the one that is asked. */
@@ -67,7 +67,7 @@ export class UserSessions {
   applyDisplay(wish: DisplayAllocation, signal: AbortSignal): Promise<string[]> {
     const { widthPx, heightPx, widthMm, heightMm, scale } = wish;
     const body = [widthPx, heightPx, widthMm, heightMm, scale, modeLimitMs];
-    return this.#problems('ApplyDisplay', 'uuuudu', body, modeLimitMs + 80_000, signal);
+    return this.#problems('ApplyDisplay', 'uuuudu', body, modeLimitMs + 90_000, signal);
   }
 
   setOnScreenKeyboard(on: boolean, signal: AbortSignal): Promise<string[]> {

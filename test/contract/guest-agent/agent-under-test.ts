@@ -42,7 +42,11 @@ export class PortStandIn implements AsyncDisposable {
     await this.unplug();
     const socat = spawn(
       'socat',
-      ['-dd', `PTY,link=${this.device},raw,echo=0,wait-slave`, `UNIX-LISTEN:${this.#socket}`],
+      [
+        '-dd',
+        `PTY,link=${this.device},raw,echo=0,wait-slave,pty-interval=0.05`,
+        `UNIX-LISTEN:${this.#socket}`,
+      ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
     this.#socat = socat;
