@@ -19,7 +19,7 @@ export function withinSignals<T>(work: Promise<T>, signals: readonly AbortSignal
       },
       (error: unknown) => {
         stop();
-        reject(error as Error);
+        reject(error instanceof Error ? error : DockError.from(error));
       },
     );
   });

@@ -1,14 +1,12 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import type { AgentParams } from '../../protocol/agent-channel.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import { chooseNetworkSettings, type NetworkChange } from '../decide/choose-network-settings.ts';
 import { findDefaultRoute } from '../observe/parse-kernel-text.ts';
 import { findHardwareInterface, resolveNeighbour } from '../observe/read-network.ts';
+import { runProgram } from '../run-program.ts';
 import type { SystemFiles } from '../system-files.ts';
 import type { NetworkManager } from './network-manager.ts';
 
-const run = promisify(execFile);
 /** How long DHCP may take before the address that was kept beside it is left for good. */
 const leaseLimitMs = 120_000;
 
@@ -43,7 +41,7 @@ export class NetworkBinding {
     // From now on the kernel announces the address by itself when the link comes back (ip-sysctl).
     await files.write(`/proc/sys/net/ipv4/conf/${name}/arp_notify`, '1').catch(() => {});
     try {
-      await run('ip', ['neigh', 'flush', 'dev', name], { signal, timeout: 5000 });
+      await runProgram(['ip', 'neigh', 'flush', 'dev', name], 5000, signal);
     } catch (error) {
       problems.push(`neighbours could not be forgotten: ${DockError.from(error, 'io').message}`);
     }

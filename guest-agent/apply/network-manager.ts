@@ -47,9 +47,10 @@ export class NetworkManager {
 
   async readSituation(device: string, signal: AbortSignal): Promise<NetworkSituation> {
     const saved = await this.#savedSettings(device, signal);
+    const method = plainDbusValue(saved['ipv4']?.['method']);
     return {
       present: await this.#readIp4(device, signal),
-      savedMethod: String(plainDbusValue(saved['ipv4']?.['method']) ?? 'auto'),
+      savedMethod: typeof method === 'string' ? method : 'auto',
       hasLease: (await this.readLease(device, signal)) !== undefined,
     };
   }

@@ -1,8 +1,7 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
+import { DockError } from '../../protocol/dock-error.ts';
 import type { DbusConnection } from '../dbus/dbus-connection.ts';
+import { runProgram } from '../run-program.ts';
 
-const run = promisify(execFile);
 const schema = 'org.gnome.desktop.a11y.applications';
 const key = 'screen-keyboard-enabled';
 
@@ -19,14 +18,9 @@ export async function applyOnScreenKeyboard(
     return on ? ['this session has no desktop with an on-screen keyboard (GNOME Shell does not run)'] : [];
   }
   try {
-    await run('gsettings', ['set', schema, key, String(on)], { signal, timeout: 10_000 });
+    await runProgram(['gsettings', 'set', schema, key, String(on)], 10_000, signal);
     return [];
   } catch (error) {
-    return [`gsettings could not switch the on-screen keyboard: ${firstLine(error)}`];
+    return [`the on-screen keyboard was not switched: ${DockError.from(error).message}`];
   }
-}
-
-function firstLine(error: unknown): string {
-  const { stderr, message } = error as { stderr?: string; message?: string };
-  return (stderr?.trim() || message || String(error)).split('\n')[0] ?? '';
 }

@@ -1,9 +1,7 @@
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import type { AgentResult } from '../../protocol/agent-channel.ts';
 import { DockError } from '../../protocol/dock-error.ts';
+import { runProgram } from '../run-program.ts';
 
-const run = promisify(execFile);
 /** Below this the way of the message is as large as the error. */
 const toleranceMs = 50;
 
@@ -18,11 +16,7 @@ export async function setClock(timeMs: number, signal: AbortSignal): Promise<Age
   const offMs = timeMs - Date.now();
   if (Math.abs(offMs) <= toleranceMs) return { correctedMs: 0, problems: [] };
   try {
-    await run('date', [`--set=${formatStep(offMs)}`], {
-      signal,
-      timeout: 10_000,
-      env: { ...process.env, LC_ALL: 'C' },
-    });
+    await runProgram(['date', `--set=${formatStep(offMs)}`], 10_000, signal);
     return { correctedMs: Math.round(offMs), problems: [] };
   } catch (error) {
     return {

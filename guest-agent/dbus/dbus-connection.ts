@@ -137,7 +137,7 @@ export class DbusConnection implements AsyncDisposable {
 
   /** Tells each change of a name's owner; undefined when it has none. Also works for unique names. */
   listenToOwner(name: string, hear: (owner: string | undefined) => void): () => void {
-    return this.listen(ownerMatch(name), (signal) => hear(String(signal.body[2] ?? '') || undefined));
+    return this.listen(ownerMatch(name), (signal) => hear((signal.body[2] as string) || undefined));
   }
 
   /** Runs `then` now, if there is a bus, and after each reconnection, when rules and names are renewed. */
@@ -258,7 +258,7 @@ export class DbusConnection implements AsyncDisposable {
     const reply = this.#objects.answer({
       sender: call.sender,
       path: call.path,
-      interface: call.interface as string | undefined,
+      interface: call.interface,
       member: call.member,
       signature: call.signature ?? '',
       body: call.body ?? [],
@@ -291,7 +291,7 @@ export class DbusConnection implements AsyncDisposable {
     });
     try {
       const reply = (await link.bus.call(message)) as Message;
-      return reply.body;
+      return reply.body as unknown[];
     } catch (thrown) {
       throw describeFailure(thrown, what);
     }

@@ -33,6 +33,8 @@ export class AgentPort {
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #writing: Promise<void> | undefined;
+  /** Why the last write to the open port failed. */
+  #writeFailure: DockError | undefined;
 
   constructor(path: string, listener: PortListener, note: (text: string) => void) {
     this.#path = path;
@@ -63,6 +65,7 @@ export class AgentPort {
         await this.#appeared(signal);
         // A terminal that stands in for the port in a test must not become the controlling one.
         this.#handle = await open(this.#path, constants.O_RDWR | constants.O_NOCTTY);
+        this.#writeFailure = undefined;
         this.send(this.#listener.greet());
         await this.#readAll(this.#handle, signal, () => {
           attempt = 0;
@@ -92,6 +95,8 @@ export class AgentPort {
       this.#drop();
       this.send(this.#listener.greet());
       await this.#writing;
+      // A device that is gone for good may end every read and refuse every write.
+      if (this.#writeFailure !== undefined) throw this.#writeFailure;
       // For the host that closes its end again and again.
       await sleep(retryDelayMs(0), signal);
     }
@@ -104,23 +109,24 @@ export class AgentPort {
   }
 
   #write(): void {
-    if (this.#writing !== undefined || this.#handle === undefined) return;
+    if (this.#writing !== undefined || this.#handle === undefined || this.#writeFailure !== undefined) return;
     const handle = this.#handle;
     this.#writing = this.#writeQueue(handle).finally(() => {
       this.#writing = undefined;
-      if (this.#queue.length > 0 && this.#handle !== undefined) this.#write();
+      if (this.#queue.length > 0 && this.#writeFailure === undefined) this.#write();
     });
   }
 
   async #writeQueue(handle: FileHandle): Promise<void> {
-    for (let frame = this.#queue.shift(); frame !== undefined; frame = this.#queue.shift()) {
+    // Not to a handle that has been replaced: what is queued now is for the new one.
+    while (this.#handle === handle) {
+      const frame = this.#queue.shift();
+      if (frame === undefined) return;
       this.#queuedBytes -= frame.length;
       try {
-        for (let at = 0; at < frame.length; )
-          at += (await handle.write(frame, at, frame.length - at, null)).bytesWritten;
+        for (let at = 0; at < frame.length; ) at += await writeSome(handle, frame.subarray(at));
       } catch (error) {
-        // The reader meets the same condition and opens the port again.
-        this.#note(`${this.#path}: a message was not sent: ${DockError.from(error, 'io').message}`);
+        if (this.#handle === handle) this.#writeFailure = DockError.from(error, 'io');
         return;
       }
     }
@@ -140,6 +146,17 @@ export class AgentPort {
       });
       if (signal.aborted) throw DockError.from(signal.reason, 'cancelled');
     }
+  }
+}
+
+/** Returns how much was written; 0, after a while, where the kernel has no memory for it now. */
+async function writeSome(handle: FileHandle, bytes: Uint8Array): Promise<number> {
+  try {
+    return (await handle.write(bytes, 0, bytes.length, null)).bytesWritten;
+  } catch (error) {
+    if (!['ENOMEM', 'EAGAIN', 'EINTR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    await new Promise((resolve) => setTimeout(resolve, retryDelayMs(0)));
+    return 0;
   }
 }
 

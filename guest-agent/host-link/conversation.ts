@@ -119,7 +119,7 @@ export class Conversation implements PortListener {
       if (!session.compatible) throw new DockError('protocol', this.#mismatch());
       answer.result = await this.#run(request.method, request.params);
     } catch (error) {
-      answer.error = DockError.from(error).toData() as NonNullable<typeof answer.error>;
+      answer.error = DockError.from(error).toData();
     }
     if (this.#session === session) this.#send(answer);
   }

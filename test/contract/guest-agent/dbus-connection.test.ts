@@ -31,6 +31,19 @@ async function clock(address: string): Promise<DbusConnection> {
   return bus;
 }
 
+/** Resolves when somebody owns the name. */
+function owned(bus: DbusConnection, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const look = (owner: string | undefined): void => {
+      if (owner === undefined) return;
+      stop();
+      resolve();
+    };
+    const stop = bus.listenToOwner(name, look);
+    bus.ownerOf(name, limit()).then(look, reject);
+  });
+}
+
 /** How many match rules the daemon holds for a connection. */
 async function countRules(bus: DbusConnection): Promise<number> {
   const [stats] = await bus.call(
@@ -84,10 +97,7 @@ describe('a connection to the bus', { timeout: 20_000 }, () => {
     await bus.resume();
     // The name and the object are there again without a word from the service.
     const ticks = collect();
-    await new Promise<void>((resolve) => {
-      const stop = client.listenToOwner(service.destination, (owner) => owner && (stop(), resolve()));
-      void client.ownerOf(service.destination, limit()).then((owner) => owner && (stop(), resolve()));
-    });
+    await owned(client, service.destination);
     client.listen({ sender: service.destination, member: 'Tick' }, ticks.hear);
     await client.ownerOf(service.destination, limit());
     const echo = { ...service, member: 'Echo', signature: 'v', body: [makeVariant('t', 7n)] };

@@ -15,10 +15,10 @@ function converse() {
   const notes: string[] = [];
   const greetings: number[] = [];
   const started: string[] = [];
-  const waiting = new Map<string, (end: () => void) => void>();
+  const waiting = new Map<string, () => void>();
   const hold = (name: string) => async () => {
     started.push(name);
-    await new Promise<void>((resolve) => waiting.set(name, (then) => (resolve(), then())));
+    await new Promise<void>((resolve) => waiting.set(name, resolve));
     return { problems: [name] };
   };
   const handlers = {
@@ -47,7 +47,7 @@ function converse() {
     say({ type: 'host-hello', protocol, session, epoch: 7, host });
   const ask = (session: string, id: number, method: string, params: unknown = {}) =>
     say({ type: 'request', session, id, method, params });
-  const release = (name: string) => waiting.get(name)?.(() => {});
+  const release = (name: string) => waiting.get(name)?.();
   const answered = async (count: number) => {
     for (let turns = 0; sent.length < count && turns < 50; turns++) await new Promise(setImmediate);
     return sent;
