@@ -35,7 +35,7 @@ export async function runCommand(
     });
     child.once('close', (code, killedBy) => {
       if (code === 0) resolve(stdout);
-      else if (signal.aborted) reject(interruption(signal, `the end of ${program}`));
+      else if (signal.aborted) reject(interruption(signal, `the end of "${argv.join(' ')}"`));
       else
         reject(new DockError('io', `${argv.join(' ')} ended with ${killedBy ?? code}: ${stderr.join('\n')}`));
     });

@@ -10,7 +10,11 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lab-serial-'));
   log = join(folder, 'serial.log');
 });
-afterEach(() => rm(folder, { recursive: true }));
+afterEach(async () => {
+  await rm(folder, { recursive: true });
+  // A watch that stays open keeps a program from ending.
+  expect(process.getActiveResourcesInfo()).not.toContain('FSEventWrap');
+});
 
 const soon = () => AbortSignal.timeout(10_000);
 

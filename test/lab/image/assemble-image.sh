@@ -45,6 +45,8 @@ in_guest systemctl --quiet mask \
   systemd-pcrphase.service systemd-pcrphase-sysinit.service systemd-tpm2-setup.service systemd-tpm2-setup-early.service \
   systemd-firstboot.service ldconfig.service systemd-journal-catalog-update.service systemd-update-done.service \
   systemd-hwdb-update.service systemd-binfmt.service kmod-static-nodes.service systemd-boot-random-seed.service
+# One terminal is shown; the server for many is started by every graphical session, and never used.
+in_guest systemctl --quiet --global mask foot-server.service foot-server.socket
 
 if [ "$agent" != none ]; then
   step 'installing the guest agent'

@@ -13,6 +13,7 @@ export interface GuestImage {
   disk: string;
   kernel: string;
   initrd: string;
+  hasAgent: boolean;
 }
 
 const guestFolder = join(import.meta.dirname, 'guest');
@@ -69,6 +70,7 @@ export async function provideDiskImage(
     disk: join(folder, 'disk.qcow2'),
     kernel: join(folder, 'vmlinuz'),
     initrd: join(folder, 'initrd'),
+    hasAgent: agentPackage !== undefined,
   };
 }
 

@@ -48,6 +48,7 @@ export const settledLine = 'lab: settled';
  * Kernel command line of the guest, for `-append`.
  * - memory_hotplug, memhp_default_state: added memory becomes usable by itself and stays removable
  * - swiotlb: 64 MiB of a small guest would go into bounce buffers, which virtio devices do not need
+ * - fsck.mode: the disk is new, or was left clean by a saved machine
  * - mitigations: an emulated processor has nothing to mitigate, and pays for each
  */
 export const guestKernelArguments = [
@@ -55,6 +56,7 @@ export const guestKernelArguments = [
   'rw',
   'console=ttyS0',
   'quiet',
+  'fsck.mode=skip',
   'mitigations=off',
   'swiotlb=noforce',
   'memory_hotplug.online_policy=auto-movable',

@@ -21,7 +21,8 @@ export async function waitForSerialLine(
   const seen: string[] = [];
   const reader = new LineReader();
   // Before the first read: what is appended between a read and the watch would be missed.
-  const watcher = watch(path);
+  using resources = new DisposableStack();
+  const watcher = resources.adopt(watch(path), (opened) => opened.close());
   const changes = on(watcher, 'change', { signal });
   const read = async () => {
     for (;;) {

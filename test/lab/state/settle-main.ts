@@ -12,25 +12,24 @@ export interface SettleOptions {
   machine: LabMachineOptions;
   /** Where the saved state goes. */
   stateFile: string;
+  /** Without one nobody in the guest can take vCPUs offline, and it keeps those it was booted with. */
+  hasAgent: boolean;
+  /** A guest that has not settled by then never will. */
+  bootLimitMs: number;
 }
 
 if (import.meta.main) {
   await runMain(async ([optionsFile = ''], signal) => {
-    const { machine, stateFile } = JSON.parse(await readFile(optionsFile, 'utf8')) as SettleOptions;
-    await bootAndSave(machine, stateFile, signal);
+    await bootAndSave(JSON.parse(await readFile(optionsFile, 'utf8')) as SettleOptions, signal);
   });
 }
 
-async function bootAndSave(
-  options: LabMachineOptions,
-  stateFile: string,
-  signal: AbortSignal,
-): Promise<void> {
-  await using machine = await LabMachine.start(options, signal);
+async function bootAndSave(options: SettleOptions, signal: AbortSignal): Promise<void> {
+  await using machine = await LabMachine.start(options.machine, signal);
   await machine.showOnSmallPanel(signal);
   say('booting the guest');
   const over = new AbortController();
-  const waiting = AbortSignal.any([signal, over.signal]);
+  const waiting = AbortSignal.any([signal, over.signal, AbortSignal.timeout(options.bootLimitMs)]);
   const settled = waitForSerialLine(machine.files.serialLog, settledLine, sayLabLines, waiting);
   const died = machine.qemu.exited(waiting).then(({ lastWords }) => {
     throw new Error(`QEMU ended while the guest booted: ${lastWords}`);
@@ -41,8 +40,15 @@ async function bootAndSave(
     over.abort();
     await Promise.allSettled([settled, died]);
   }
+  if (options.hasAgent) {
+    say('taking the vCPUs of the boot out');
+    await machine.leaveOneVcpu(
+      options.machine.contract,
+      AbortSignal.any([signal, AbortSignal.timeout(60_000)]),
+    );
+  }
   say('saving the settled machine');
-  await machine.save(stateFile, signal);
+  await machine.save(options.stateFile, signal);
 }
 
 function sayLabLines(line: string): void {

@@ -21,7 +21,7 @@ export interface SettledState {
   disk: string;
 }
 
-/** A boot under TCG takes about a minute; one that takes this long never ends. */
+/** A boot under TCG takes about a minute, on a busy machine some. */
 const bootLimitMs = 8 * 60_000;
 
 /**
@@ -43,13 +43,7 @@ export async function provideSettledState(
     key: cacheKey({ image: image.key, shape: describeShape(contract, accelerator), version }, []),
     neededMiB: 1500,
     build: async (folder: string, buildSignal: AbortSignal) => {
-      await bootAndSave(
-        image,
-        contract,
-        folder,
-        progress,
-        AbortSignal.any([buildSignal, AbortSignal.timeout(bootLimitMs)]),
-      );
+      await bootAndSave(image, contract, folder, progress, buildSignal);
       await writeFile(join(folder, 'contract.json'), JSON.stringify(contract, undefined, 2));
     },
   };
@@ -72,8 +66,14 @@ async function bootAndSave(
   try {
     const disk = join(folder, 'disk.qcow2');
     await createOverlay(image.disk, disk, signal);
-    const machine = { contract, disk, folder: runtime, tap, incoming: 'none' } as const;
-    const options: SettleOptions = { machine, stateFile: join(folder, 'state') };
+    const boots = image.hasAgent ? ('with spare vCPUs' as const) : ('as saved' as const);
+    const machine = { contract, disk, folder: runtime, tap, incoming: 'none', boots } as const;
+    const options: SettleOptions = {
+      hasAgent: image.hasAgent,
+      machine,
+      stateFile: join(folder, 'state'),
+      bootLimitMs,
+    };
     const optionsFile = join(runtime, 'options.json');
     await writeFile(optionsFile, JSON.stringify(options));
     const argv = [process.execPath, join(import.meta.dirname, 'settle-main.ts'), optionsFile];
