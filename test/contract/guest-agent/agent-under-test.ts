@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
@@ -11,7 +11,7 @@ import {
   agentProtocolVersion,
 } from '../../../protocol/agent-channel.ts';
 import { AgentFrameReader, encodeAgentFrame } from '../../../protocol/agent-frame.ts';
-import { killed } from './private-bus.ts';
+import { killed, spawnMortal } from './spawn-mortal.ts';
 
 const main = join(import.meta.dirname, '../../../guest-agent/main.ts');
 
@@ -40,9 +40,9 @@ export class PortStandIn implements AsyncDisposable {
   /** Makes the port appear, with the host's socket open. */
   async plug(): Promise<HostEnd> {
     await this.unplug();
-    const socat = spawn(
-      'socat',
+    const socat = spawnMortal(
       [
+        'socat',
         '-dd',
         `PTY,link=${this.device},raw,echo=0,wait-slave,pty-interval=0.05`,
         `UNIX-LISTEN:${this.#socket}`,
@@ -157,8 +157,7 @@ export class AgentProcess implements AsyncDisposable {
   output = '';
 
   constructor(argv: readonly string[], environment: Record<string, string>, enter: readonly string[] = []) {
-    const [command = '', ...args] = [...enter, process.execPath, main, ...argv];
-    this.child = spawn(command, args, {
+    this.child = spawnMortal([...enter, process.execPath, main, ...argv], {
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -5,14 +5,16 @@ import { GuestNetwork } from './network-fixture.ts';
 const otherHost = '02:00:00:00:00:99';
 
 async function startAgent() {
-  const stack = new AsyncDisposableStack();
+  await using stack = new AsyncDisposableStack();
   const network = stack.use(await GuestNetwork.start());
   const port = stack.use(await PortStandIn.create());
   const plugged = port.plug();
   stack.use(await AgentProcess.system(port.device, network.bus.address, network.folder, network.enterGuest));
   const host = stack.use(await plugged);
   await host.greet('session-1');
-  return { network, host, mac: await network.routerMac(), [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const mac = await network.routerMac();
+  const all = stack.move();
+  return { network, host, mac, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
 /** Looks until it is so; the bound is the test's time limit. */

@@ -1,11 +1,12 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DbusConnection } from '../../../guest-agent/dbus/dbus-connection.ts';
 import { plainDbusValue } from '../../../guest-agent/dbus/dbus-value.ts';
-import { killed, PrivateBus } from './private-bus.ts';
+import { PrivateBus } from './private-bus.ts';
+import { killed, spawnMortal } from './spawn-mortal.ts';
 
 const run = promisify(execFile);
 const managerName = 'org.freedesktop.NetworkManager';
@@ -86,11 +87,11 @@ export class GuestNetwork implements AsyncDisposable {
 
   /** What the kernel says of the guest's addresses from now on; a line that begins with `Deleted` is a loss. */
   watchAddresses(): { lines: string[]; [Symbol.asyncDispose](): Promise<void> } {
-    const monitor = spawn('ip', ['-n', this.guest, 'monitor', 'addr'], {
+    const monitor = spawnMortal(['ip', '-n', this.guest, 'monitor', 'addr'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     const lines: string[] = [];
-    monitor.stdout.on('data', (text: Buffer) => lines.push(...text.toString().split('\n').filter(Boolean)));
+    monitor.stdout?.on('data', (text: Buffer) => lines.push(...text.toString().split('\n').filter(Boolean)));
     return { lines, [Symbol.asyncDispose]: () => killed(monitor) };
   }
 
@@ -106,9 +107,9 @@ export class GuestNetwork implements AsyncDisposable {
   }
 
   async startDhcp(): Promise<void> {
-    this.#dhcp = spawn(
-      'ip',
+    this.#dhcp = spawnMortal(
       [
+        'ip',
         'netns',
         'exec',
         this.lan,
@@ -146,10 +147,13 @@ export class GuestNetwork implements AsyncDisposable {
       'mount -o remount,ro,bind /sys',
       `exec NetworkManager --no-daemon --config=${this.folder}/NetworkManager.conf`,
     ].join(' && ');
-    this.#manager = spawn('ip', ['netns', 'exec', this.guest, 'unshare', '--mount', 'sh', '-c', script], {
-      env: { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: this.bus.address },
-      stdio: 'ignore',
-    });
+    this.#manager = spawnMortal(
+      ['ip', 'netns', 'exec', this.guest, 'unshare', '--mount', 'sh', '-c', script],
+      {
+        env: { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: this.bus.address },
+        stdio: 'ignore',
+      },
+    );
   }
 
   async stopManager(): Promise<void> {

@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { killed, spawnMortal } from './spawn-mortal.ts';
 
 const policy = join(import.meta.dirname, '../../../packaging/agent/org.wirelessdock.Agent1.conf');
 
@@ -67,9 +68,15 @@ export class PrivateBus implements AsyncDisposable {
 
   /** Starts the daemon (again), at the same address; resolves when it accepts connections. */
   async resume(): Promise<void> {
-    const daemon = spawn(
-      'dbus-daemon',
-      [`--config-file=${this.folder}/bus.conf`, '--nofork', '--nopidfile', '--nosyslog', '--print-address=1'],
+    const daemon = spawnMortal(
+      [
+        'dbus-daemon',
+        `--config-file=${this.folder}/bus.conf`,
+        '--nofork',
+        '--nopidfile',
+        '--nosyslog',
+        '--print-address=1',
+      ],
       { stdio: ['ignore', 'pipe', 'ignore'] },
     );
     this.#daemon = daemon;
@@ -92,14 +99,6 @@ export class PrivateBus implements AsyncDisposable {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });
   }
-}
-
-/** Ends a child for certain, and waits for its end. */
-export async function killed(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGKILL');
-  await ended;
 }
 
 /** Rejects when the child ends before the test is done with waiting for it. */

@@ -1,11 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DbusConnection } from '../../../guest-agent/dbus/dbus-connection.ts';
 import { AgentProcess, PortStandIn } from './agent-under-test.ts';
-import { killed, PrivateBus } from './private-bus.ts';
+import { PrivateBus } from './private-bus.ts';
+import { killed, spawnMortal } from './spawn-mortal.ts';
 
 const mutterName = 'org.gnome.Mutter.DisplayConfig';
 
@@ -29,9 +30,14 @@ class Compositor implements AsyncDisposable {
   }
 
   async show(...monitors: string[]): Promise<void> {
-    this.#mutter = spawn(
-      'mutter',
-      ['--headless', '--wayland', '--no-x11', ...monitors.flatMap((size) => ['--virtual-monitor', size])],
+    this.#mutter = spawnMortal(
+      [
+        'mutter',
+        '--headless',
+        '--wayland',
+        '--no-x11',
+        ...monitors.flatMap((size) => ['--virtual-monitor', size]),
+      ],
       {
         env: {
           ...process.env,
@@ -62,7 +68,7 @@ class Compositor implements AsyncDisposable {
 
 /** Agent, helper and host, and no compositor yet. */
 async function startAgent(sessionBus: string) {
-  const stack = new AsyncDisposableStack();
+  await using stack = new AsyncDisposableStack();
   const bus = stack.use(await PrivateBus.start('system'));
   const port = stack.use(await PortStandIn.create());
   const plugged = port.plug();
@@ -76,7 +82,8 @@ async function startAgent(sessionBus: string) {
     }),
   );
   await host.message((one) => one['event'] === 'session-appeared');
-  return { host, helper, bus, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const all = stack.move();
+  return { host, helper, bus, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
 const small = { widthPx: 1024, heightPx: 600, widthMm: 125, heightMm: 73, scale: 1 };

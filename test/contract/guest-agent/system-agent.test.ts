@@ -9,7 +9,8 @@ import { plainDbusValue } from '../../../guest-agent/dbus/dbus-value.ts';
 import { encodeAgentFrame } from '../../../protocol/agent-frame.ts';
 import { GuestState } from '../../../protocol/guest-state.ts';
 import { AgentProcess, PortStandIn } from './agent-under-test.ts';
-import { killed, PrivateBus } from './private-bus.ts';
+import { PrivateBus } from './private-bus.ts';
+import { killed } from './spawn-mortal.ts';
 
 const run = promisify(execFile);
 const limit = () => AbortSignal.timeout(20_000);
@@ -18,7 +19,7 @@ const target = { name: 'mid', deviceClass: 'mid', simulated: true } as const;
 
 /** The agent on a bus like the system's, and a host at the other end of its port. */
 async function startAll() {
-  const stack = new AsyncDisposableStack();
+  await using stack = new AsyncDisposableStack();
   const bus = stack.use(await PrivateBus.start('system'));
   const port = stack.use(await PortStandIn.create());
   const plugged = port.plug();
@@ -26,7 +27,8 @@ async function startAll() {
   const host = stack.use(await plugged);
   const client = stack.use(new DbusConnection(bus.address));
   await nameOwned(client);
-  return { bus, port, process, host, client, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const all = stack.move();
+  return { bus, port, process, host, client, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
 async function nameOwned(client: DbusConnection): Promise<void> {
