@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readAccelerator } from '../../../host-plugins/qemu/accelerator.ts';
 import type { MachineContract } from '../../../protocol/workspace.ts';
-import { cacheKey } from '../cache/cache-key.ts';
+import { readKeyedFile } from '../cache/cache-folder.ts';
+import { cacheKey, type KeyedFile } from '../cache/cache-key.ts';
 import { cachedBuild, type Progress } from '../cache/cached-build.ts';
 import type { GuestImage } from '../image/disk-image.ts';
 import { LabNetwork } from '../network/lab-network.ts';
@@ -40,7 +41,10 @@ export async function provideSettledState(
   const build = {
     title: 'the settled guest (boots it once; one to two minutes without KVM)',
     kind: 'state',
-    key: cacheKey({ image: image.key, shape: describeShape(contract, accelerator), version }, []),
+    key: cacheKey(
+      { image: image.key, shape: describeShape(contract, accelerator), version },
+      await readProcedure(),
+    ),
     neededMiB: 1500,
     build: async (folder: string, buildSignal: AbortSignal) => {
       await bootAndSave(image, contract, folder, progress, buildSignal);
@@ -49,6 +53,12 @@ export async function provideSettledState(
   };
   const folder = await cachedBuild(build, cache, progress, signal);
   return { contract, stateFile: join(folder, 'state'), disk: join(folder, 'disk.qcow2') };
+}
+
+/** What is done to the machine between its boot and its saving is a part of what is saved. */
+function readProcedure(): Promise<KeyedFile[]> {
+  const files = ['settle-main.ts', 'lab-machine.ts'];
+  return Promise.all(files.map((name) => readKeyedFile(join(import.meta.dirname, name), name)));
 }
 
 async function bootAndSave(
