@@ -243,7 +243,7 @@ export class AgentLink implements GuestAgent, AsyncDisposable {
 function absent(): DockError {
   return new DockError(
     'agent-absent',
-    'the guest agent does not answer; install wireless-dock-agent in the guest and start wdock-agent.service',
+    'the guest agent does not answer; install wireless-dock-agent in the guest and start wireless-dock-agent.service',
   );
 }
 

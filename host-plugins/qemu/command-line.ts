@@ -72,7 +72,7 @@ export function buildCommandLine(
   return [
     'qemu-system-x86_64',
     ...machine(contract, environment),
-    ...processors(contract, filling),
+    ...processors(contract, filling, environment),
     ...memory(contract, filling),
     ...channels(environment),
     ...disk(environment),
@@ -92,13 +92,14 @@ function machine(contract: MachineContract, { name, accelerator }: MachineEnviro
     '-machine',
     qemuOption(contract.machineType, {
       'memory-backend': 'base',
-      vmport: false, // a VMware back door that `auto` turns on
+      vmport: accelerator === 'tcg', // a VMware back door that `auto` turns on; see `hypervisorIdentity`
       'dump-guest-core': false, // a crash must not write the guest's memory to the disk
     }),
     '-accel',
     accelerator === 'kvm' ? 'kvm' : 'tcg,thread=multi',
     '-uuid',
     contract.uuid,
+    ...hypervisorIdentity(contract, accelerator),
     // The same id for a move: the guest must not think that it was cloned. It is the target's that counts.
     '-device',
     qemuOption('vmgenid', { id: 'vmgenid0', guid: contract.generationId }),
@@ -113,7 +114,20 @@ function machine(contract: MachineContract, { name, accelerator }: MachineEnviro
   ];
 }
 
-function processors(contract: MachineContract, filling: MachineFilling): string[] {
+/**
+ * Linux 6.9 and later takes the vCPU slots that are empty at boot for unusable, unless it knows the hypervisor
+ * (arch/x86/kernel/cpu/topology.c), and it knows KVM and not TCG. VMware it knows by the serial number and the back
+ * door, without CPUID; so that is what an emulated machine shows, or no vCPU could ever be plugged into it.
+ */
+function hypervisorIdentity({ uuid }: MachineContract, accelerator: Accelerator): string[] {
+  return accelerator === 'tcg' ? ['-smbios', qemuOption('', { type: 1, serial: `VMware-${uuid}` })] : [];
+}
+
+function processors(
+  contract: MachineContract,
+  filling: MachineFilling,
+  { accelerator }: MachineEnvironment,
+): string[] {
   const places = filling.pluggedVcpus.toSorted((a, b) => a - b);
   for (const place of places) {
     if (place < 1 || place >= contract.maxVcpus || places.indexOf(place) !== places.lastIndexOf(place)) {
@@ -124,7 +138,7 @@ function processors(contract: MachineContract, filling: MachineFilling): string[
     '-cpu',
     // `enforce`: rather no start than a model with features missing. Without vmx and svm: a guest that caches
     // nested state cannot online vCPUs added after a move.
-    `${contract.cpuModel},enforce=on,vmx=off,svm=off`,
+    `${contract.cpuModel},enforce=on,vmx=off,svm=off${accelerator === 'tcg' ? ',hypervisor=off' : ''}`,
     // One boot CPU always; every other is in a slot of its own, so that it can be unplugged.
     '-smp',
     `cpus=1,sockets=1,dies=1,cores=${contract.maxVcpus},threads=1,maxcpus=${contract.maxVcpus}`,

@@ -43,6 +43,12 @@ export async function shrinkVcpus(
   };
   try {
     const offlined = await setOnline(vcpus, machine, timing, signal);
+    if (!(await ejectsAreSafe(machine, signal))) {
+      return {
+        undo,
+        shortfalls: leaving.length === 0 ? [] : [stayed(vcpus, leaving, offlined, [unsafeEject])],
+      };
+    }
     const refusals = await requestEjects(leaving, machine, signal);
     let left: readonly VcpuSlot[] = leaving;
     const readMissing = async (now: AbortSignal): Promise<number> => {
@@ -135,6 +141,18 @@ async function plug(
   } catch (error) {
     return refusalOf(error);
   }
+}
+
+/**
+ * QEMU 10.0 without KVM forgets to unregister a removed vCPU from its dirty log: the next migration waits for that
+ * vCPU's thread, which is gone, and never ends (docs/decisions/0003). An offline vCPU costs the guest nothing.
+ */
+const unsafeEject =
+  'under emulation QEMU hangs in the next migration after a vCPU was removed, so they are only taken offline';
+
+async function ejectsAreSafe(machine: VirtualMachine, signal: AbortSignal): Promise<boolean> {
+  const { enabled } = await machine.qmp.execute<{ enabled: boolean }>('query-kvm', {}, signal);
+  return enabled;
 }
 
 /** Newest first, so that the guest's numbering keeps no holes. */

@@ -16,15 +16,11 @@ export async function discoverVcpu(signal: AbortSignal): Promise<PluginAbility> 
   };
 }
 
-/**
- * A Linux guest counts empty slots only where it knows that it runs on a hypervisor, and it does not know QEMU's
- * emulator (acpi_is_processor_usable in arch/x86/kernel/acpi/boot.c of present kernels). Seen with Debian 13's
- * 6.12.117: "Allowing 1 present CPUs plus 0 hotplug CPUs", later "Unable to map lapic to logical cpu number".
- */
+/** docs/decisions/0003 */
 function emulationLimits(accelerator: string): string[] {
   if (accelerator !== 'tcg') return [];
   return [
-    'plug vCPUs under software emulation (there is no usable KVM here) into a Linux guest that booted without them: ' +
-      'it uses only as many as it ever had',
+    'unplug vCPUs under software emulation (there is no usable KVM here): QEMU hangs in the next migration after it, ' +
+      'so they are taken offline and stay plugged',
   ];
 }

@@ -13,7 +13,6 @@ export interface GuestImage {
   disk: string;
   kernel: string;
   initrd: string;
-  hasAgent: boolean;
 }
 
 const guestFolder = join(import.meta.dirname, 'guest');
@@ -70,7 +69,6 @@ export async function provideDiskImage(
     disk: join(folder, 'disk.qcow2'),
     kernel: join(folder, 'vmlinuz'),
     initrd: join(folder, 'initrd'),
-    hasAgent: agentPackage !== undefined,
   };
 }
 

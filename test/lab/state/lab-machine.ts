@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import { AgentLink } from '../../../host-plugins/agent-link/agent-link.ts';
 import { readAccelerator } from '../../../host-plugins/qemu/accelerator.ts';
 import { buildCommandLine, type MachineEnvironment } from '../../../host-plugins/qemu/command-line.ts';
 import { adoptDisplayBus, startDisplayBus } from '../../../host-plugins/qemu/display-bus.ts';
@@ -9,20 +8,11 @@ import { QmpProcess } from '../../../host-plugins/qemu/qmp-process.ts';
 import { type RuntimeFiles, runtimeFiles } from '../../../host-plugins/qemu/runtime-files.ts';
 import { saveState } from '../../../host-plugins/qemu/save-state.ts';
 import { startStorageDaemon } from '../../../host-plugins/qemu/storage-daemon.ts';
-import { defaultVcpuTiming, shrinkVcpus } from '../../../host-plugins/vcpu/adapt.ts';
-import { DockError } from '../../../protocol/dock-error.ts';
 import type { MachineContract } from '../../../protocol/workspace.ts';
 import { runCommand } from '../run-command.ts';
 
-/** What the lab's workspace has in it when it is saved: the boot processor, no plugged memory. */
-const savedFilling = { pluggedVcpus: [], requestedPluggedMemoryMiB: 0 };
-
-/**
- * What it is booted with. Linux 6.9 and later takes vCPU slots that are empty at boot for unusable, unless it knows the
- * hypervisor, and it does not know TCG; slots that were filled once can be filled again. So the vCPUs of the lab's PC
- * are there at boot, and leave before the state is saved.
- */
-const bootFilling = { ...savedFilling, pluggedVcpus: [1, 2, 3] };
+/** What the lab's workspace has in it when it is booted and saved: the boot processor, no plugged memory. */
+const emptyFilling = { pluggedVcpus: [], requestedPluggedMemoryMiB: 0 };
 
 export interface LabMachineOptions {
   contract: MachineContract;
@@ -33,8 +23,6 @@ export interface LabMachineOptions {
   /** A tap in this process's network namespace. */
   tap: string;
   incoming: MachineEnvironment['incoming'];
-  /** Spare vCPUs are taken out by `leaveOneVcpu` before it is saved. */
-  boots?: 'as saved' | 'with spare vCPUs';
 }
 
 /** The lab's guest on this host without wdockd, by the same parts that wdockd starts a workspace with. */
@@ -60,11 +48,7 @@ export class LabMachine implements AsyncDisposable {
     resources.defer(() => storage.quit(cleanupSignal()));
     const environment = labEnvironment(files, options.tap, accelerator, options.incoming);
     const qemu = await QmpProcess.start(
-      buildCommandLine(
-        options.contract,
-        options.boots === 'with spare vCPUs' ? bootFilling : savedFilling,
-        environment,
-      ),
+      buildCommandLine(options.contract, emptyFilling, environment),
       { qmpSocket: files.qmpSocket, pidFile: files.qemuPid, logFile: files.qemuLog },
       signal,
     );
@@ -76,28 +60,6 @@ export class LabMachine implements AsyncDisposable {
   async showOnSmallPanel(signal: AbortSignal): Promise<void> {
     const panel = { widthPx: 1024, heightPx: 600, widthMm: 125, heightMm: 73, scale: 1 };
     await displayControl(this.files.displayBusSocket).setUiInfo(panel, signal);
-  }
-
-  /** Takes the vCPUs out that are only there for the boot. Needs the agent in the guest; throws when one stays. */
-  async leaveOneVcpu(contract: MachineContract, signal: AbortSignal): Promise<void> {
-    await using agent = new AgentLink(this.files.agentSocket, () => ({
-      epoch: 0,
-      host: { name: 'lab', deviceClass: 'mid', simulated: true },
-    }));
-    await agent.ready(signal);
-    const machine = {
-      name: 'lab',
-      contract,
-      qmp: this.qemu.qmp,
-      agent,
-      display: displayControl(this.files.displayBusSocket),
-      tap: 'lab0',
-      guestAddresses: [],
-    };
-    const { shortfalls } = await shrinkVcpus(1, machine, () => {}, defaultVcpuTiming, signal);
-    const [stayed] = shortfalls;
-    if (stayed !== undefined)
-      throw new DockError('io', `a vCPU of the booted guest does not leave: ${stayed.reason}`);
   }
 
   /** Stops the guest and writes its whole state to a file. The disk has everything the guest has synced. */
@@ -134,7 +96,7 @@ export function describeShape(
 ): string {
   const environment = labEnvironment(runtimeFiles('/run/lab'), 'tap', accelerator, 'none');
   const kernel = contract.kernel && { ...contract.kernel, image: '', initrd: '' };
-  return buildCommandLine({ ...contract, ...(kernel && { kernel }) }, bootFilling, environment).join('\n');
+  return buildCommandLine({ ...contract, ...(kernel && { kernel }) }, emptyFilling, environment).join('\n');
 }
 
 /** A new disk on top of one that stays as it is. */

@@ -12,8 +12,6 @@ export interface SettleOptions {
   machine: LabMachineOptions;
   /** Where the saved state goes. */
   stateFile: string;
-  /** Without one nobody in the guest can take vCPUs offline, and it keeps those it was booted with. */
-  hasAgent: boolean;
   /** A guest that has not settled by then never will. */
   bootLimitMs: number;
 }
@@ -39,13 +37,6 @@ async function bootAndSave(options: SettleOptions, signal: AbortSignal): Promise
   } finally {
     over.abort();
     await Promise.allSettled([settled, died]);
-  }
-  if (options.hasAgent) {
-    say('taking the vCPUs of the boot out');
-    await machine.leaveOneVcpu(
-      options.machine.contract,
-      AbortSignal.any([signal, AbortSignal.timeout(60_000)]),
-    );
   }
   say('saving the settled machine');
   await machine.save(options.stateFile, signal);

@@ -76,10 +76,8 @@ async function bootAndSave(
   try {
     const disk = join(folder, 'disk.qcow2');
     await createOverlay(image.disk, disk, signal);
-    const boots = image.hasAgent ? ('with spare vCPUs' as const) : ('as saved' as const);
-    const machine = { contract, disk, folder: runtime, tap, incoming: 'none', boots } as const;
+    const machine = { contract, disk, folder: runtime, tap, incoming: 'none' } as const;
     const options: SettleOptions = {
-      hasAgent: image.hasAgent,
       machine,
       stateFile: join(folder, 'state'),
       bootLimitMs,

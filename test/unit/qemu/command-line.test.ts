@@ -93,7 +93,7 @@ describe('the command line', () => {
     ]);
   });
 
-  it('has the same shape on every host', () => {
+  it('has the same shape on every host of the same accelerator', () => {
     const anEnvironment = fc.record({
       name: fc.stringMatching(/^[a-z][a-z0-9-]{0,30}$/),
       accelerator: fc.constantFrom('kvm', 'tcg' as const),
@@ -104,9 +104,10 @@ describe('the command line', () => {
       paused: fc.boolean(),
       extraPorts: fc.constant([]),
     });
-    const expected = shape(buildCommandLine(contract, filling, environment()));
     fc.assert(
       fc.property(anEnvironment, (there) => {
+        const here = { ...environment(), accelerator: there.accelerator };
+        const expected = shape(buildCommandLine(contract, filling, here));
         expect(shape(buildCommandLine(contract, filling, there))).toEqual(expected);
       }),
     );
