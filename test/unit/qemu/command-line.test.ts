@@ -77,7 +77,7 @@ describe('the command line', () => {
       '-smp cpus=1,sockets=1,dies=1,cores=64,threads=1,maxcpus=64',
       '-device Nehalem-v1-x86_64-cpu,id=vcpu1,socket-id=0,die-id=0,core-id=1,thread-id=0',
       '-device Nehalem-v1-x86_64-cpu,id=vcpu2,socket-id=0,die-id=0,core-id=2,thread-id=0',
-      '-m size=512M,maxmem=66048M',
+      '-m size=524288K,maxmem=67633152K',
       '-device virtio-mem-pci,id=vmem0,addr=0x6,memdev=plugged,block-size=2M,requested-size=1024M',
       '-device virtio-balloon-pci,id=balloon0,addr=0x5,deflate-on-oom=on,free-page-reporting=on,free-page-hint=on,iothread=hints',
       '-device isa-serial,id=serial0,chardev=serial,index=0',
