@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readKeyedFile, readKeyedFiles } from '../cache/cache-folder.ts';
@@ -9,7 +10,11 @@ import { guestDiskMiB, guestUser } from './guest-recipe.ts';
 
 /** What QEMU needs to boot the guest. The disk is never written to: a run uses an overlay on it. */
 export interface GuestImage {
-  key: string;
+  /**
+   * Names this very disk. An image that is built again of the same parts is another disk: its file system has other ids
+   * and dates, and a machine saved with the one must never run with the other.
+   */
+  identity: string;
   disk: string;
   kernel: string;
   initrd: string;
@@ -32,7 +37,7 @@ export async function provideDiskImage(
 ): Promise<GuestImage> {
   const verify = await bundleVerify();
   const agent = agentPackage === undefined ? new Uint8Array() : await readFile(agentPackage);
-  const key = cacheKey({ baseTree, diskMiB: String(guestDiskMiB), user: guestUser.name }, [
+  const key = cacheKey({ format: '2', baseTree, diskMiB: String(guestDiskMiB), user: guestUser.name }, [
     ...(await readKeyedFiles(guestFolder)),
     await readKeyedFile(assembleScript, 'assemble-image.sh'),
     { path: 'verify.mjs', executable: false, content: verify },
@@ -61,11 +66,12 @@ export async function provideDiskImage(
       };
       await runCommand(argv, { onLine }, buildSignal);
       await rm(verifyFile);
+      await writeFile(join(folder, 'identity'), `${key}-${randomUUID()}`);
     },
   };
   const folder = await cachedBuild(build, cache, progress, signal);
   return {
-    key,
+    identity: await readFile(join(folder, 'identity'), 'utf8'),
     disk: join(folder, 'disk.qcow2'),
     kernel: join(folder, 'vmlinuz'),
     initrd: join(folder, 'initrd'),

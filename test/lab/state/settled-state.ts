@@ -42,7 +42,7 @@ export async function provideSettledState(
     title: 'the settled guest (boots it once; one to two minutes without KVM)',
     kind: 'state',
     key: cacheKey(
-      { image: image.key, shape: describeShape(contract, accelerator), version },
+      { image: image.identity, shape: describeShape(contract, accelerator), version },
       await readProcedure(),
     ),
     neededMiB: 1500,

@@ -1,0 +1,24 @@
+import type { TripOutcome } from '../../../protocol/outcome.ts';
+
+/** What a trip of the demo has to bring about, read in the guest; each that it did not, in words. */
+export function judgeTrip({ kind, guest }: TripOutcome): string[] {
+  const { after } = guest;
+  if (after === null) return [`after the ${kind} nothing could be read in the guest`];
+  const { vcpus, memoryMiB, display } = after;
+  const shown = display === null ? 'none' : `${display.width}x${display.height}`;
+  const wrong = (what: string, seen: unknown, wanted: string) =>
+    `after the ${kind} the guest has ${what} ${seen}, and not ${wanted}`;
+  return kind === 'dock'
+    ? [
+        ...(vcpus === 4 ? [] : [wrong('vCPUs', vcpus, '4')]),
+        ...(memoryMiB >= 4096 ? [] : [wrong('memory', `${memoryMiB} MiB`, 'at least 4096')]),
+        ...(shown === '2560x1440' ? [] : [wrong('display', shown, '2560x1440')]),
+        ...(after.network.mode === 'bridged' ? [] : [wrong('network', after.network.mode, 'bridged')]),
+      ]
+    : [
+        ...(vcpus === 1 ? [] : [wrong('vCPUs', vcpus, '1')]),
+        ...(memoryMiB <= 1024 ? [] : [wrong('memory', `${memoryMiB} MiB`, 'at most 1024')]),
+        ...(shown === '1024x600' ? [] : [wrong('display', shown, '1024x600')]),
+        ...(after.network.mode === 'routed' ? [] : [wrong('network', after.network.mode, 'routed')]),
+      ];
+}
