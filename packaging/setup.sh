@@ -20,7 +20,7 @@ qemu-utils                   qemu-img and qemu-storage-daemon
 qemu-system-modules-opengl   the D-Bus display, ui-dbus.so
 mmdebstrap                   the tree of the test guest
 e2fsprogs                    the disk of the test guest, mkfs.ext4 -d
-uidmap                       building that tree without being root
+uidmap                       building that tree as an ordinary user
 iproute2                     namespaces, taps, bridges, traffic shaping
 nftables                     NAT and proxy rules of routed networks
 dnsmasq-base                 DHCP on the test LAN

@@ -1,7 +1,8 @@
-import { mkdir, readdir, rename, rm, stat, statfs, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat, statfs, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { BuildLock } from './build-lock.ts';
+import { removeTree } from './remove-tree.ts';
 
 export interface CachedBuild {
   /** What is built, in words, for messages: `the guest's disk image`. */
@@ -54,7 +55,7 @@ export async function cachedBuild(
     await build.build(unfinished, signal);
     await rename(unfinished, result);
   } catch (error) {
-    await rm(unfinished, { recursive: true, force: true });
+    await removeTree(unfinished);
     throw await explainFullDisk(error, shelf, build);
   }
   await prune(shelf, keptVersions);
@@ -65,7 +66,7 @@ const unfinishedPrefix = 'unfinished-';
 
 async function removeUnfinished(shelf: string): Promise<void> {
   for (const name of await readdir(shelf)) {
-    if (name.startsWith(unfinishedPrefix)) await rm(join(shelf, name), { recursive: true, force: true });
+    if (name.startsWith(unfinishedPrefix)) await removeTree(join(shelf, name));
   }
 }
 
@@ -78,7 +79,7 @@ async function prune(shelf: string, kept: number): Promise<void> {
     versions.push({ path, usedMs: (await stat(path)).mtimeMs });
   }
   versions.sort((left, right) => right.usedMs - left.usedMs);
-  for (const { path } of versions.slice(kept)) await rm(path, { recursive: true, force: true });
+  for (const { path } of versions.slice(kept)) await removeTree(path);
 }
 
 async function makeRoom(shelf: string, neededMiB: number): Promise<void> {

@@ -12,7 +12,8 @@ step() { echo "step: $1"; }
 
 step 'unpacking the base tree'
 mkdir -p "$root"
-tar --extract --file="$base" --directory="$root" --numeric-owner --xattrs --xattrs-include='*'
+# Without the device nodes, which only the machine's own root may make; the guest's kernel makes them when it boots.
+tar --extract --file="$base" --directory="$root" --exclude='./dev/*' --numeric-owner --xattrs --xattrs-include='*'
 
 step 'configuring the guest'
 cp --recursive --no-target-directory "$guest" "$root"
@@ -60,7 +61,8 @@ cp --dereference "$root/vmlinuz" "$out/vmlinuz"
 cp --dereference "$root/initrd.img" "$out/initrd"
 
 umount "$root/tmp" "$root/proc"
-umount --recursive "$root/dev"
+# As one: in a user namespace the mounts below it may not be undone one by one.
+umount --lazy "$root/dev"
 rm -rf "${root:?}"/boot/* "$root/vmlinuz" "$root/initrd.img" "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
 
 step 'filling the disk'

@@ -78,9 +78,11 @@ export async function provideDiskImage(
   };
 }
 
-/** What runs a script as root where it can mount and chroot, and whose mounts and processes end with it. */
+/**
+ * What runs a script as root where it can mount and chroot, and whose mounts and processes end with it. Another user
+ * becomes root of a user namespace, with the further ids of /etc/subuid that a Debian tree needs.
+ */
 function ownNamespaces(isRoot: boolean): string[] {
-  return isRoot
-    ? ['unshare', '--mount', '--pid', '--fork', '--kill-child']
-    : ['mmdebstrap', '--unshare-helper'];
+  const userNamespace = isRoot ? [] : ['--user', '--map-root-user', '--map-auto'];
+  return ['unshare', ...userNamespace, '--mount', '--pid', '--fork', '--kill-child'];
 }
