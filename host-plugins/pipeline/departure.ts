@@ -158,13 +158,15 @@ function reasonOf(signal: AbortSignal): string {
 
 function sayProgress(event: MigrationEvent, say: Say): void {
   if (event.kind !== 'progress') return;
-  const { transferredBytes, remainingBytes, totalBytes, pass } = event.progress;
+  const { transferredBytes, remainingBytes, pass } = event.progress;
   const sent = Math.round(transferredBytes / mebibyte);
   const left = Math.round(remainingBytes / mebibyte);
   say(
     pass <= 1
       ? `${sent} MiB sent, ${left} MiB to look at`
       : `${sent} MiB sent, pass ${pass}, ${left} MiB left`,
-    totalBytes === 0 ? undefined : 1 - remainingBytes / totalBytes,
+    remainingBytes + transferredBytes === 0
+      ? undefined
+      : transferredBytes / (transferredBytes + remainingBytes),
   );
 }
