@@ -1,5 +1,5 @@
-import type { DisplayAllocation } from '../../protocol/allocation.ts';
 import type { AgentMethod, AgentParams, AgentResult } from '../../protocol/agent-channel.ts';
+import type { DisplayAllocation } from '../../protocol/allocation.ts';
 import type { MachineContract } from '../../protocol/workspace.ts';
 
 /** QMP as a plugin sees it. A refusal by QEMU throws `qemu-refused`, a dead socket `qemu-gone`. */
@@ -18,7 +18,11 @@ export interface QmpEvent {
 
 /** The guest agent as a plugin sees it. `agent-absent` when nobody answers, `agent-refused` for its errors. */
 export interface GuestAgent {
-  call<M extends AgentMethod>(method: M, params: AgentParams<M>, signal: AbortSignal): Promise<AgentResult<M>>;
+  call<M extends AgentMethod>(
+    method: M,
+    params: AgentParams<M>,
+    signal: AbortSignal,
+  ): Promise<AgentResult<M>>;
 }
 
 /** QEMU's D-Bus display (ui/dbus-display1.xml, Console.SetUIInfo). */
