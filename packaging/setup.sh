@@ -31,8 +31,7 @@ dbus-daemon                  the private bus of the display, and buses in tests
 dbus-user-session            the bus of a user session
 network-manager              contract tests of the network adapter; installed without being started
 mutter                       contract tests of the display adapter; run headless
-openssl                      a second opinion on certificates and TLS in tests
-socat                        a second opinion on sockets in tests
+socat                        tests: one TCP connection from the LAN to the guest
 shellcheck                   the shell scripts of this repository
 '
 # Below 10 a machine with a virtio-mem device loses memory pages when it is moved.

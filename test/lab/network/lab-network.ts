@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { labAddresses, labMacs, labWorkspaceMac, lanPrefixLength } from './address-plan.ts';
 import { LanServices } from './lan-services.ts';
 import { type LinkShapeName, shapeArguments } from './link-shape.ts';
 import { NetworkNamespace } from './network-namespace.ts';
-import { forgetRun, recordRun, sweepDeadRuns } from './sweep.ts';
+import { forgetRun, recordRun, runFolder, sweepDeadRuns } from './sweep.ts';
 
 export interface LabNetworkOptions {
   workspaceMac?: string;
@@ -79,7 +80,12 @@ export class LabNetwork implements AsyncDisposable {
     await client.run(['ip', '-batch', '-'], signal, stationCommands('eth0', labAddresses.client));
     await lan.run(['nft', '-f', '-'], signal, accessPointRules);
     const services = resources.use(
-      await LanServices.start(lan, switchDevice, options.workspaceMac ?? labWorkspaceMac),
+      await LanServices.start(
+        lan,
+        switchDevice,
+        options.workspaceMac ?? labWorkspaceMac,
+        join(runFolder(label), 'leases'),
+      ),
     );
 
     const network = new LabNetwork(label, namespaces, services, resources.move());
@@ -106,6 +112,11 @@ export class LabNetwork implements AsyncDisposable {
 
   async restoreLink(host: LabHostName, signal: AbortSignal): Promise<void> {
     await this.lan.run(['bridge', 'link', 'set', 'dev', host, 'state', '3'], signal);
+  }
+
+  /** For files of this run, sockets among them; removed with it, also when its process is killed. */
+  get folder(): string {
+    return runFolder(this.label);
   }
 
   /** Address by card of all that asked the DHCP server. */

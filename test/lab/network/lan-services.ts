@@ -1,7 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { labAddresses, leaseRange } from './address-plan.ts';
@@ -10,16 +8,20 @@ import type { NetworkNamespace } from './network-namespace.ts';
 /** The LAN's DHCP server. It knows the workspace by its card and always gives it the same address. */
 export class LanServices implements AsyncDisposable {
   readonly #server: ReturnType<NetworkNamespace['spawn']>;
-  readonly #folder: string;
+  readonly #leaseFile: string;
 
-  private constructor(server: ReturnType<NetworkNamespace['spawn']>, folder: string) {
+  private constructor(server: ReturnType<NetworkNamespace['spawn']>, leaseFile: string) {
     this.#server = server;
-    this.#folder = folder;
+    this.#leaseFile = leaseFile;
   }
 
-  static async start(lan: NetworkNamespace, device: string, workspaceMac: string): Promise<LanServices> {
-    const folder = await mkdtemp(join(tmpdir(), 'wireless-dock-lan-'));
-    const server = lan.spawn(dhcpServerArguments(device, workspaceMac, join(folder, 'leases')), {
+  static async start(
+    lan: NetworkNamespace,
+    device: string,
+    workspaceMac: string,
+    leaseFile: string,
+  ): Promise<LanServices> {
+    const server = lan.spawn(dhcpServerArguments(device, workspaceMac, leaseFile), {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     const lines: string[] = [];
@@ -32,14 +34,13 @@ export class LanServices implements AsyncDisposable {
     });
     const ended = once(server, 'close').then(() => false);
     ended.catch(() => undefined);
-    if (await Promise.race([ready, ended])) return new LanServices(server, folder);
-    await rm(folder, { recursive: true });
+    if (await Promise.race([ready, ended])) return new LanServices(server, leaseFile);
     throw new DockError('io', `the lab's DHCP server did not start: ${lines.join('; ')}`);
   }
 
   /** Address by card of all leases given out. */
   async leases(): Promise<Map<string, string>> {
-    const text = await readFile(join(this.#folder, 'leases'), 'utf8').catch(() => '');
+    const text = await readFile(this.#leaseFile, 'utf8').catch(() => '');
     const leases = new Map<string, string>();
     for (const line of text.split('\n')) {
       const [, mac, address] = line.split(' ');
@@ -54,7 +55,6 @@ export class LanServices implements AsyncDisposable {
       this.#server.kill('SIGKILL');
       await ended;
     }
-    await rm(this.#folder, { recursive: true, force: true });
   }
 }
 

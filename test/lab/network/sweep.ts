@@ -25,14 +25,21 @@ const recordFolder = join(
   `wireless-dock-lab-${process.getuid?.() ?? 0}-${/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0]}`,
 );
 
+/** Where a run keeps files while it lives; short, for sockets may be in it. Removed with the run, or by a sweep. */
+export function runFolder(label: string): string {
+  return join(tmpdir(), label);
+}
+
 export async function recordRun(label: string, namespaces: number[]): Promise<void> {
   const ownerStarted = (await processStarted(process.pid)) ?? '';
   const record: RunRecord = { label, owner: process.pid, ownerStarted, namespaces };
   await mkdir(recordFolder, { recursive: true, mode: 0o700 });
+  await mkdir(runFolder(label), { mode: 0o700 });
   await writeFile(join(recordFolder, `${label}.json`), JSON.stringify(record));
 }
 
 export async function forgetRun(label: string): Promise<void> {
+  await rm(runFolder(label), { recursive: true, force: true });
   await rm(join(recordFolder, `${label}.json`), { force: true });
 }
 
@@ -46,7 +53,7 @@ export async function sweepDeadRuns(): Promise<string[]> {
     const { label, owner, ownerStarted, namespaces } = parsed.data;
     if ((await processStarted(owner)) === ownerStarted) continue;
     await killNamespaceProcesses(namespaces, label, []);
-    await rm(path, { force: true });
+    await forgetRun(label);
     swept.push(label);
   }
   return swept;

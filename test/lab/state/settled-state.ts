@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readAccelerator } from '../../../host-plugins/qemu/accelerator.ts';
 import type { MachineContract } from '../../../protocol/workspace.ts';
@@ -72,21 +71,17 @@ async function bootAndSave(
   const tap = 'lab0';
   const commands = [`tuntap add ${tap} mode tap vnet_hdr`, `link set ${tap} master br0 up`];
   await network.pc.run(['ip', '-batch', '-'], signal, commands.join('\n'));
-  const runtime = await mkdtemp(join(tmpdir(), 'wdock-settle-'));
-  try {
-    const disk = join(folder, 'disk.qcow2');
-    await createOverlay(image.disk, disk, signal);
-    const machine = { contract, disk, folder: runtime, tap, incoming: 'none' } as const;
-    const options: SettleOptions = {
-      machine,
-      stateFile: join(folder, 'state'),
-      bootLimitMs,
-    };
-    const optionsFile = join(runtime, 'options.json');
-    await writeFile(optionsFile, JSON.stringify(options));
-    const argv = [process.execPath, join(import.meta.dirname, 'settle-main.ts'), optionsFile];
-    await runCommand(network.pc.enter(argv), { onLine: progress }, signal);
-  } finally {
-    await rm(runtime, { recursive: true, force: true });
-  }
+  const runtime = network.folder;
+  const disk = join(folder, 'disk.qcow2');
+  await createOverlay(image.disk, disk, signal);
+  const machine = { contract, disk, folder: runtime, tap, incoming: 'none' } as const;
+  const options: SettleOptions = {
+    machine,
+    stateFile: join(folder, 'state'),
+    bootLimitMs,
+  };
+  const optionsFile = join(runtime, 'options.json');
+  await writeFile(optionsFile, JSON.stringify(options));
+  const argv = [process.execPath, join(import.meta.dirname, 'settle-main.ts'), optionsFile];
+  await runCommand(network.pc.enter(argv), { onLine: progress }, signal);
 }
