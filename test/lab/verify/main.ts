@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep, setImmediate as yieldToEvents } from 'node:timers/promises';
 import { DiskRing } from './disk-ring.ts';
 import { MemoryArena } from './memory-arena.ts';
+import { readUsageOf, type UsageReport } from './process-usage.ts';
 import { type VerifyReport, verifyPort } from './report.ts';
 
 const memoryMiB = Number(process.env['LAB_VERIFY_MIB'] ?? 64);
@@ -58,7 +59,12 @@ async function checkEverything(): Promise<'intact' | 'damaged'> {
   return problems === 0 ? 'intact' : 'damaged';
 }
 
-/** Commands, one a line: `verdict` checks everything and answers once; `watch <ms>` reports at that interval from now on. */
+/**
+ * Commands, one a line:
+ * - `verdict` checks everything and answers once
+ * - `watch <ms>` reports at that interval from now on
+ * - `usage <argument>` answers with a `UsageReport` of every process that has this argument
+ */
 function serve(socket: Socket): void {
   let sequence = 0;
   let watching: NodeJS.Timeout | undefined;
@@ -80,6 +86,10 @@ function serve(socket: Socket): void {
   createInterface(socket).on('line', (line) => {
     const [command, argument] = line.trim().split(/\s+/);
     if (command === 'verdict') void checkEverything().then(send);
+    if (command === 'usage') {
+      const usage: UsageReport = { clockMs: performance.now(), processes: readUsageOf(argument ?? '') };
+      socket.write(`${JSON.stringify(usage)}\n`);
+    }
     if (command === 'watch') {
       clearInterval(watching);
       watching = setInterval(send, Math.max(10, Number(argument) || 1000), undefined);

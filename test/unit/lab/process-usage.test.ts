@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import {
+  parseAnonymousKiB,
+  parseCpuMs,
+  readProcessUsage,
+  readUsageOf,
+} from '../../lab/verify/process-usage.ts';
+
+describe('what a process holds and has used', () => {
+  it('is refused where the kernel gives no sum of anonymous memory', () => {
+    expect(() => parseAnonymousKiB('Rss:  100 kB\nAnonHugePages:  12 kB\n')).toThrow('Anonymous');
+  });
+
+  it('is refused where the process status is cut short', () => {
+    expect(() => parseCpuMs('7 (node) S 1 7 7 0 -1 0 1 2 3 4 55')).toThrow('no times');
+  });
+
+  it('takes anonymous memory from its own line, not from one with a like name', () => {
+    const text = 'Rss: 900 kB\nAnonymous:          13372 kB\nAnonHugePages:      2048 kB\n';
+    expect(parseAnonymousKiB(text)).toBe(13_372);
+  });
+
+  it('counts user, system and waited-for children, whatever the program is called', () => {
+    const times = [3, 4, 20, 10].join(' ');
+    expect(parseCpuMs(`7 (a) S 1 (b) S 1 7 7 0 -1 4194560 100 200 0 0 ${times} 20 0 1 0 999`)).toBe(370);
+  });
+
+  it('is read of a living process, and grows with what the process does', () => {
+    const before = readProcessUsage(process.pid);
+    const kept = Buffer.alloc(32 * 1024 * 1024, 1);
+    const endMs = performance.now() + 60;
+    while (performance.now() < endMs) kept[0] = (kept[0] ?? 0) + 1;
+    const after = readProcessUsage(process.pid);
+    expect(after.anonymousKiB - before.anonymousKiB).toBeGreaterThan(24 * 1024);
+    expect(after.cpuMs).toBeGreaterThan(before.cpuMs);
+    expect(kept.length).toBe(32 * 1024 * 1024);
+  });
+
+  it('is found by an argument, and not by a part of one', () => {
+    const [, script = ''] = readProcessUsage(process.pid).command;
+    expect(readUsageOf(script).map(({ pid }) => pid)).toContain(process.pid);
+    expect(readUsageOf(`${script}-which-nobody-has`)).toEqual([]);
+  });
+});
