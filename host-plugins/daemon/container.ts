@@ -1,10 +1,31 @@
 import { Container, type ContainerModule } from 'inversify';
 import type { Logger } from 'pino';
+import { displayModule } from '../display/module.ts';
+import { memoryModule } from '../memory/module.ts';
+import { networkModule } from '../network/module.ts';
 import type { Identity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
+import { pipelineModule } from '../pipeline/module.ts';
+import { storageModule } from '../storage/module.ts';
+import { hostInventoryModule } from '../system/host-inventory/module.ts';
+import { vcpuModule } from '../vcpu/module.ts';
 import type { DaemonConfig } from './config.ts';
 import { daemonModule } from './module.ts';
 import { DaemonToken } from './tokens.ts';
+
+/** What stands behind the doors: plugins, workspaces, pipeline. */
+export type WdockdModule = ContainerModule;
+
+/** The parts of the shipped wdockd that are not its frame. A new resource plugin is one line here. */
+export const shippedModules: readonly WdockdModule[] = [
+  hostInventoryModule,
+  vcpuModule,
+  memoryModule,
+  displayModule,
+  networkModule,
+  storageModule,
+  pipelineModule,
+];
 
 /** What has to be read from the disk before anything can be wired. */
 export interface Foundation {
@@ -15,7 +36,7 @@ export interface Foundation {
 }
 
 /** All parts of wdockd: the frame and the given modules (plugins, workspaces, pipeline). */
-export function createContainer(foundation: Foundation, modules: readonly ContainerModule[]): Container {
+export function createContainer(foundation: Foundation, modules: readonly WdockdModule[]): Container {
   const container = new Container();
   container.bind(DaemonToken.Config).toConstantValue(foundation.config);
   container.bind(DaemonToken.Log).toConstantValue(foundation.log);

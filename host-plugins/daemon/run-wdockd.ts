@@ -1,14 +1,7 @@
 import { parseArgs } from 'node:util';
-import type { ContainerModule } from 'inversify';
 import { DockError } from '../../protocol/dock-error.ts';
-import { displayModule } from '../display/module.ts';
-import { memoryModule } from '../memory/module.ts';
-import { networkModule } from '../network/module.ts';
-import { pipelineModule } from '../pipeline/module.ts';
-import { storageModule } from '../storage/module.ts';
-import { hostInventoryModule } from '../system/host-inventory/module.ts';
-import { vcpuModule } from '../vcpu/module.ts';
 import { defaultConfigPath } from './config.ts';
+import { shippedModules } from './container.ts';
 import { loadConfig } from './load-config.ts';
 import { version } from './version.ts';
 import { startWdockd, type Wdockd } from './wdockd.ts';
@@ -24,17 +17,6 @@ usage: wdockd [--config FILE]
 SIGTERM and SIGINT end it in good order. Workspaces that run here go on running.
 Exit: 0 ended as asked, 1 could not start or failed, 2 wrong command line.
 `;
-
-/** The parts of wdockd that are not its frame. */
-const modules: readonly ContainerModule[] = [
-  hostInventoryModule,
-  vcpuModule,
-  memoryModule,
-  displayModule,
-  networkModule,
-  storageModule,
-  pipelineModule,
-];
 
 /** wdockd from its arguments to its exit code. */
 export async function runWdockd(args: readonly string[]): Promise<number> {
@@ -62,7 +44,11 @@ export async function runWdockd(args: readonly string[]): Promise<number> {
     const config = await loadConfig(options.config);
     if (options.checkConfig) return 0;
     const ended = endSignal();
-    await using daemon = await startWdockd(config, { modules, logToStdout: true }, ended.signal);
+    await using daemon = await startWdockd(
+      config,
+      { modules: shippedModules, logToStdout: true },
+      ended.signal,
+    );
     watchForDefects(daemon, ended);
     await ended.reason;
     return ended.failed ? 1 : 0;

@@ -1,11 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Container, ContainerModule } from 'inversify';
 import pino, { type Logger } from 'pino';
 import { loadIdentity } from '../pairing/identity.ts';
 import { TrustStore } from '../pairing/trust-store.ts';
 import type { DaemonConfig } from './config.ts';
-import { createContainer } from './container.ts';
+import { createContainer, type WdockdModule } from './container.ts';
 import { InstanceLock } from './instance-lock.ts';
 import { Lifecycle, type Service } from './lifecycle.ts';
 import { createLog, openLogFile } from './log-file.ts';
@@ -15,13 +14,11 @@ import { version } from './version.ts';
 
 /** A wdockd that runs; disposing stops it and leaves every VM alone. */
 export interface Wdockd extends AsyncDisposable {
-  readonly container: Container;
   readonly log: Logger;
 }
 
 export interface WdockdOptions {
-  /** What stands behind the doors: plugins, workspaces, pipeline. */
-  readonly modules: readonly ContainerModule[];
+  readonly modules: readonly WdockdModule[];
   /** Log to standard output, too. */
   readonly logToStdout: boolean;
 }
@@ -58,5 +55,5 @@ export async function startWdockd(
   });
   log.info({ socket: config.controlSocket }, 'ready');
   const running = undo.move();
-  return { container, log, [Symbol.asyncDispose]: async () => await running.disposeAsync() };
+  return { log, [Symbol.asyncDispose]: async () => await running.disposeAsync() };
 }

@@ -59,7 +59,7 @@ export class SecureServer {
       (socket) => this.#admit(socket),
     );
     this.#server.maxConnections = maxConnections;
-    this.#server.on('connection', (socket) => {
+    this.#server.on('connection', (socket: Socket) => {
       this.#raw.add(socket);
       socket.once('close', () => this.#raw.delete(socket));
       this.#limitUnproved(socket);

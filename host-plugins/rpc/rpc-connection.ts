@@ -85,7 +85,7 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
     socket.on('message', (data, isBinary) => {
       this.#heartbeat.heard();
       if (isBinary) this.#giveUp('it sent a binary message, which is not our protocol', 1003);
-      else this.#receive(String(data));
+      else this.#receive((data as Buffer).toString('utf8')); // a Buffer: binaryType is left at 'nodebuffer'
     });
     socket.on('ping', () => this.#heartbeat.heard());
     socket.on('pong', () => this.#heartbeat.heard());

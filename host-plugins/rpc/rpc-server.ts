@@ -65,7 +65,7 @@ function findMethod<T extends RpcTable, Caller>(
         throw new DockError('usage', `the parameters of ${name} are wrong: ${z.prettifyError(parsed.error)}`);
       }
       const call = { signal, progress, caller: service.caller };
-      const result = entry.result.safeParse(await handler(parsed.data as never, call as never));
+      const result = entry.result.safeParse(await handler(parsed.data as never, call));
       if (!result.success) {
         throw new DockError('internal', `the result of ${name} is wrong: ${z.prettifyError(result.error)}`);
       }

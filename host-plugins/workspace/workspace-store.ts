@@ -22,11 +22,10 @@ export class WorkspaceStore {
   /** Names that have a record, sorted. */
   async names(): Promise<string[]> {
     const root = join(this.#stateFolder, 'workspaces');
-    const entries = await readdir(root, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [];
-      throw new DockError('io', `the workspaces in ${root} cannot be listed: ${error.message}`, {
-        cause: error,
-      });
+    const entries = await readdir(root, { withFileTypes: true }).catch((cause: unknown) => {
+      const { code, message } = cause as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return [];
+      throw new DockError('io', `the workspaces in ${root} cannot be listed: ${message}`, { cause });
     });
     const names: string[] = [];
     for (const entry of entries) {

@@ -122,7 +122,8 @@ function foundText(value: unknown): string {
   if (value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a mapping';
-  if (typeof value !== 'string') return String(value);
+  if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return `${value}`;
+  if (typeof value !== 'string') return typeof value;
   return `"${value.length > 40 ? `${value.slice(0, 40)}…` : value}"`;
 }
 

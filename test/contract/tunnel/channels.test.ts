@@ -330,9 +330,11 @@ describe('a channel', () => {
   }, 60_000);
 
   it('passes on an end in one direction while the other goes on', async () => {
-    await using way = await forwarded(async (socket) => {
-      const question = await text(socket);
-      socket.end(`${question} yourself`);
+    await using way = await forwarded((socket) => {
+      text(socket).then(
+        (question) => socket.end(`${question} yourself`),
+        (error: unknown) => socket.destroy(DockError.from(error)),
+      );
     });
     const local = await way.open();
     local.end('ask');

@@ -42,7 +42,7 @@ export async function cachedBuild(
     () => progress(`another process is building ${build.title}; waiting for it`),
     signal,
   );
-  if (await exists(result)) return markUsed(result);
+  if (await exists(result)) return await markUsed(result);
 
   // Only the holder of the lock has unfinished folders, so any that are here belong to the dead.
   await removeUnfinished(shelf);

@@ -8,10 +8,6 @@ const ratesMbit: Record<LinkShapeName, number | undefined> = {
   wifi70: 70,
 };
 
-export function linkRateMbit(name: LinkShapeName): number | undefined {
-  return ratesMbit[name];
-}
-
 /**
  * Arguments of `tc` that make a device send at a shape's rate.
  * - burst: two segments of the size that TCP offload hands down (64 KiB), or tbf would cut each into packets
