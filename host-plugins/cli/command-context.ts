@@ -86,7 +86,4 @@ export class CommandRun {
   }
 }
 
-/** What a command ends with: its exit code. */
-export type Command<Arguments extends unknown[]> = (run: CommandRun, ...args: Arguments) => Promise<number>;
-
 export const done = exitCodes.ok;

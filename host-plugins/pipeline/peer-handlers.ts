@@ -4,6 +4,7 @@ import { HandOverMessage } from '../../protocol/hand-over-messages.ts';
 import type { WorkspaceRecord } from '../../protocol/workspace.ts';
 import type { PeerHandlers } from '../daemon/handlers.ts';
 import { peerOf } from '../hand-over/position.ts';
+import { requireQemu } from '../qemu/check-qemu.ts';
 import { writeFileDurably } from '../system/process/write-file-durably.ts';
 import type { Adaptation } from './adaptation.ts';
 import { Arrival } from './arrival.ts';
@@ -43,6 +44,7 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
       return { profile, allocation, decisions, move };
     },
     prepare: async (params, { caller, signal }) => {
+      await requireQemu(signal);
       await requireRoom(parts, params.contract.kernel);
       const home = trust.byId(params.homeDevice);
       const known = workspaces.find(params.workspace);

@@ -1,5 +1,6 @@
 import { access } from 'node:fs/promises';
 import { DockError } from '../../protocol/dock-error.ts';
+import { requireQemu } from '../qemu/check-qemu.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, adaptWorkspace, prepareToRun } from './adapt-workspace.ts';
 import type { Adaptation } from './adaptation.ts';
@@ -26,6 +27,7 @@ export async function startWorkspace(
     );
   }
   if (keeper.machine !== undefined) throw new DockError('conflict', `the workspace "${name}" runs already`);
+  await requireQemu(signal); // an older one runs, and loses memory in its first move
   const { allocation } = await chooseHere(
     chooser,
     workspace.record.contract,

@@ -6,7 +6,7 @@ import { readAccelerator } from './accelerator.ts';
 /** Each question takes QEMU a fraction of a second, ms. */
 const answerMs = 30_000;
 
-/** Older ones lose pages of virtio-mem guests in live migrations (facts.md A). */
+/** Older ones lose pages of virtio-mem guests in live migrations. */
 const minimum = { major: 10, minor: 0 } as const;
 
 const installQemu = 'install qemu-system-x86 10.0 or newer; on Debian 12 from bookworm-backports';

@@ -7,7 +7,7 @@ export interface AcceleratorFacts {
 
 /**
  * KVM only where /dev/kvm opens *and* the CPU has vmx or svm: a software-only KVM opens too, and cannot run a
- * stock kernel (facts.md A).
+ * stock kernel.
  */
 export function chooseAccelerator(facts: AcceleratorFacts): { accelerator: Accelerator; reason: string } {
   const hardware = facts.cpuFlags.has('vmx') || facts.cpuFlags.has('svm');

@@ -37,7 +37,7 @@ const ladder = [
   'GraniteRapids-v1',
 ] as const;
 
-/** All that emulation does well: with `max` the guest's kernel panics after a live migration (facts.md A). */
+/** All that emulation does well: with `max` the guest's kernel panics after a live migration. */
 const emulated = 'Nehalem-v1';
 
 /**

@@ -201,7 +201,7 @@ function memory(
       addr: slot('balloon'),
       'deflate-on-oom': true, // rather a host that is short of memory than a guest that kills its programs
       'free-page-reporting': true,
-      'free-page-hint': true, // saves a third of a move (facts.md A)
+      'free-page-hint': true, // saves a third of a move
       iothread: 'hints',
     }),
   ];

@@ -18,7 +18,7 @@ const retryMs = 20;
 /**
  * Starts the private bus on which one QEMU offers its display. Private, because the name `org.qemu` exists
  * once a bus; a bus and not a peer-to-peer connection, because that needs file descriptors sent over a
- * socket, which Node cannot (facts.md 1). It outlives the daemon. Idempotent: one that runs is adopted.
+ * socket, which Node cannot. It outlives the daemon. Idempotent: one that runs is adopted.
  */
 export async function startDisplayBus(files: RuntimeFiles, signal: AbortSignal): Promise<DetachedProcess> {
   const running = await adoptDisplayBus(files);

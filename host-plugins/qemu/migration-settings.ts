@@ -10,7 +10,7 @@ export interface MigrationLimits {
 
 /**
  * What both ends of a move have set, always: `return-path`, because without it the source says `completed`
- * even when the target refused the stream (facts.md 6.1); `pause-before-switchover`, because the hand-over
+ * even when the target refused the stream; `pause-before-switchover`, because the hand-over
  * decides when the source gives up; `late-block-activate`, so that the target leaves the disk alone until it
  * runs; `events`, for progress.
  */

@@ -9,7 +9,7 @@ interface DiskImage {
 }
 
 /**
- * Serves the home disk as NBD on `files.diskSocket` (facts.md D): the only process that opens the image, so
+ * Serves the home disk as NBD on `files.diskSocket`: the only process that opens the image, so
  * that a move copies no disk. `conflict` when another program has the image open for writing.
  */
 export function startStorageDaemon(

@@ -1,7 +1,7 @@
 export const linkShapeNames = ['unshaped', 'ethernet100', 'wifi70'] as const;
 export type LinkShapeName = (typeof linkShapeNames)[number];
 
-/** The paper's two links (requirements.md, "What the paper measured"), and none at all. Rates of both directions. */
+/** The paper's two links, and none at all. Rates of both directions. */
 const ratesMbit: Record<LinkShapeName, number | undefined> = {
   unshaped: undefined,
   ethernet100: 100,

@@ -7,7 +7,7 @@ import { labWorkspaceMac } from '../network/address-plan.ts';
 export function labContract(image: Pick<GuestImage, 'kernel' | 'initrd'>): MachineContract {
   return {
     machineType: 'pc-q35-10.0',
-    // A model that migrates under TCG; `max` panics after a move (facts.md A).
+    // A model that migrates under TCG; `max` panics after a move.
     cpuModel: 'Nehalem-v1',
     maxVcpus: 64,
     baseMemoryMiB: 512,
