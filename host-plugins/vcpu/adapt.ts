@@ -191,10 +191,9 @@ function stayed(
     offlined.answered && offlined.result.online <= vcpus ? 'stay plugged and offline' : 'stay plugged';
   const why = [
     ...(offlined.answered ? offlined.result.problems : [offlined.why]),
-    ...refusals,
-    'the guest did not eject them in time',
+    ...(refusals.length === 0 ? ['the guest did not eject them in time'] : refusals),
   ];
-  return shortfall(vcpus, `vCPUs ${names} ${state} and travel along`, why.join('; '));
+  return shortfall(vcpus, `${count(vcpus)} online; ${names} ${state}, and travel along`, why.join('; '));
 }
 
 function shortfall(vcpus: number, actual: string, reason: string): Shortfall {
