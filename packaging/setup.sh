@@ -83,14 +83,16 @@ is_installed() {
 # The archive this machine uses for its own release, so that nothing here names a mirror.
 # Prints the URI of the first source of a release, which the sources may give by name or by suite; nothing if none.
 own_archive() {
-  # shellcheck disable=SC2016 # apt replaces these
-  apt-get indextargets --format '$(RELEASE) $(CODENAME) $(REPO_URI)' 'Created-By: Packages' |
-    while read -r release codename uri; do
-      if [ "$release" = "$1" ] || [ "$codename" = "$1" ]; then
-        echo "$uri"
-        break
-      fi
-    done
+  # The second form also knows sources whose lists were never read, but of these only what their owner calls the release.
+  for form in --release-info --no-release-info; do
+    # shellcheck disable=SC2016 # apt replaces these
+    apt-get indextargets "$form" --format '$(RELEASE) $(CODENAME) $(REPO_URI)' 'Created-By: Packages'
+  done | while read -r release codename uri; do
+    if [ "$release" = "$1" ] || [ "$codename" = "$1" ]; then
+      echo "$uri"
+      break
+    fi
+  done
 }
 
 # Debian 12 has QEMU 7.2; the one needed is in its backports.
@@ -162,11 +164,12 @@ install_debian_packages() {
       *) others="$others $package" ;;
     esac
   done
-  # Only QEMU comes from backports; everything else stays what the release has.
-  # shellcheck disable=SC2086
-  if [ -n "$qemu" ]; then install "$target" $qemu; fi
+  # QEMU last: where it comes from backports it brings libraries from there, but only such as are not installed yet.
+  # The other way round, mutter does not fit the libraries that came with QEMU.
   # shellcheck disable=SC2086
   if [ -n "$others" ]; then install '' $others; fi
+  # shellcheck disable=SC2086
+  if [ -n "$qemu" ]; then install "$target" $qemu; fi
 
   for package in $(echo "$missing" | awk '{ print $1 }'); do
     is_installed "$package" || fail "$package is still missing or too old; see apt-cache policy $package"

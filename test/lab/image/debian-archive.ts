@@ -26,8 +26,10 @@ export function findArchive(sources: readonly AptSource[], codename: string): st
 /** The archive this machine gets its own Debian from; it has the guest's release as well. */
 export async function readOwnArchive(signal: AbortSignal): Promise<string> {
   const format = '$(RELEASE) $(CODENAME) $(REPO_URI)';
-  const argv = ['apt-get', 'indextargets', '--format', format, 'Created-By: Packages'];
-  const sources = parseAptSources(await runCommand(argv, {}, signal));
+  const list = (form: string) =>
+    runCommand(['apt-get', 'indextargets', form, '--format', format, 'Created-By: Packages'], {}, signal);
+  // The second form also knows sources whose lists were never read, but of these no code name.
+  const sources = parseAptSources((await list('--release-info')) + (await list('--no-release-info')));
   const own = /^VERSION_CODENAME=(\w+)/m.exec(await readFile('/etc/os-release', 'utf8'))?.[1] ?? '';
   const archive =
     findArchive(sources, own) ?? findArchive(sources, 'trixie') ?? findArchive(sources, 'bookworm');
