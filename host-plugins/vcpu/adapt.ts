@@ -187,13 +187,15 @@ function stayed(
   refusals: readonly string[],
 ): Shortfall {
   const names = left.map((slot) => slot.index).join(', ');
-  const state =
-    offlined.answered && offlined.result.online <= vcpus ? 'stay plugged and offline' : 'stay plugged';
+  const actual =
+    offlined.answered && offlined.result.online <= vcpus
+      ? `${count(vcpus)} online; vCPUs ${names} stay plugged and offline, and travel along`
+      : `vCPUs ${names} stay plugged and travel along`;
   const why = [
     ...(offlined.answered ? offlined.result.problems : [offlined.why]),
     ...(refusals.length === 0 ? ['the guest did not eject them in time'] : refusals),
   ];
-  return shortfall(vcpus, `${count(vcpus)} online; ${names} ${state}, and travel along`, why.join('; '));
+  return shortfall(vcpus, actual, why.join('; '));
 }
 
 function shortfall(vcpus: number, actual: string, reason: string): Shortfall {
