@@ -4,6 +4,7 @@ import type { LinkFacts } from '../../protocol/host-profile.ts';
 import type { PlanStep } from '../../protocol/plan.ts';
 import type { PlanContext } from '../contract/resource-plugin.ts';
 import { InterfaceName } from '../system/network/binding.ts';
+import { unavailableModes } from './unavailable-modes.ts';
 
 /** The way from the tap to the LAN on the target, or why there is none. */
 export const Way = z.discriminatedUnion('mode', [
@@ -61,7 +62,8 @@ export function chooseWay(mode: NetworkMode, linkName: string | undefined, links
   if (named.length === 0) {
     return none(linkName === undefined ? 'the host has no link' : `the host has no link ${linkName}`);
   }
-  if (mode === 'nat') return none('this version joins guests bridged or routed, and not through NAT');
+  const unavailable = unavailableModes[mode];
+  if (unavailable !== undefined || mode === 'nat') return none(unavailable ?? 'not in this version');
   if (mode === 'routed') {
     const link = named[0];
     // On a host whose link is a port of a bridge, the bridge has the addresses and does the routing.

@@ -7,12 +7,10 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { HostProfile } from '../../protocol/host-profile.ts';
 import type { peerMethods } from '../../protocol/peer-methods.ts';
 import type { MachineContract } from '../../protocol/workspace.ts';
+import { unavailableModes } from '../network/unavailable-modes.ts';
 
 /** Policy overrides of a workspace, as they travel with it. */
 export type PolicyText = NonNullable<z.output<(typeof peerMethods)['choose']['params']>['policy']>;
-
-/** What `choose` may not choose in this version, with the reason that the user reads. */
-const unavailableModes = { nat: 'this version joins guests bridged or routed, and not through NAT' };
 
 export interface ChooserSettings {
   readonly policyFolders: readonly string[];

@@ -1,11 +1,11 @@
 import type { Check, PluginReport } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
-import { MachineContract } from '../../protocol/workspace.ts';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import type { DeviceDirectory } from '../daemon/device-directory.ts';
 import type { ControlHandlers, Peers } from '../daemon/handlers.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import { checkQemu } from '../qemu/check-qemu.ts';
+import { typicalContract } from '../workspace/typical-contract.ts';
 import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
 import type { Workspaces } from './workspaces.ts';
 
@@ -19,17 +19,6 @@ export interface DeviceHandlersParts {
   readonly version: string;
 }
 
-/** What a policy is explained for where no workspace is named: a machine of the default shape. */
-const exampleContract = MachineContract.parse({
-  machineType: 'pc-q35-10.0',
-  cpuModel: 'Nehalem-v1',
-  baseMemoryMiB: 512,
-  maxPluggedMemoryMiB: 64 * 1024,
-  uuid: '00000000-0000-4000-8000-000000000000',
-  generationId: '00000000-0000-4000-8000-000000000000',
-  macAddress: '52:54:00:00:00:00',
-});
-
 export function deviceStateHandlers(parts: DeviceHandlersParts): ControlHandlers {
   const { workspaces, devices, trust, peers, plugins, chooser } = parts;
   return {
@@ -42,7 +31,7 @@ export function deviceStateHandlers(parts: DeviceHandlersParts): ControlHandlers
     }),
     'policy.explain': async ({ device, workspace: name }, { signal }) => {
       const workspace = name === undefined ? undefined : workspaces.get(name);
-      const contract = workspace?.record.contract ?? exampleContract;
+      const contract = workspace?.record.contract ?? typicalContract;
       const policy = await readPolicyText(workspace?.record.policy);
       const { profile, decisions, allocation } =
         device === undefined || device === devices.self().name
@@ -82,7 +71,7 @@ async function report(plugin: ResourcePlugin, signal: AbortSignal): Promise<Plug
 
 async function checkPolicies({ chooser }: DeviceHandlersParts, signal: AbortSignal): Promise<Check> {
   try {
-    const { profile } = await chooseHere(chooser, exampleContract, undefined, signal);
+    const { profile } = await chooseHere(chooser, typicalContract, undefined, signal);
     return { name: 'policy', state: 'ok', detail: `decides for this ${profile.deviceClass}` };
   } catch (error) {
     signal.throwIfAborted();

@@ -1,18 +1,16 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import { MachineContract, type WorkspaceRecord } from '../../protocol/workspace.ts';
 import type { ControlHandlers } from '../daemon/handlers.ts';
+import {
+  defaultBaseMemoryMiB,
+  defaultMaxPluggedMemoryMiB,
+  machineType,
+} from '../workspace/typical-contract.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
 import type { ChooserSettings } from './choose.ts';
 import { startWorkspace, stopWorkspace } from './start-workspace.ts';
 import { newMacAddress, newMachineIds, type Workspaces } from './workspaces.ts';
-
-/** The machine type of new workspaces: of the oldest QEMU that this version works with. */
-const machineType = 'pc-q35-10.0';
-/** Boot memory of new workspaces, MiB: fits the smallest device; everything else is plugged. */
-const defaultBaseMemoryMiB = 512;
-/** What may ever be plugged, MiB. An address range costs nothing until it is filled. */
-const defaultMaxPluggedMemoryMiB = 64 * 1024;
 
 export interface WorkspaceHandlersParts {
   readonly workspaces: Workspaces;

@@ -1,4 +1,5 @@
 // The lab's own command line, to build its parts ahead of time and to clean up after runs that were killed.
+import { holdLab } from './hold-lab.ts';
 import { provideLabGuest, provideLabImage } from './lab-guest.ts';
 import { sweepDeadRuns } from './network/sweep.ts';
 import { runMain } from './run-main.ts';
@@ -6,6 +7,8 @@ import { runMain } from './run-main.ts';
 const usage = `usage: node test/lab/main.ts <command>
   image [agent.deb]   build the guest's disk image, where it is not in the cache
   state [agent.deb]   the same, and boot it once and save the settled machine
+  run [LINK]          start both devices with the workspace on the MID, say how to use wdock there, and keep
+                      them until Ctrl-C
   sweep               end what is left of runs that were killed
 `;
 
@@ -18,6 +21,9 @@ await runMain(async ([command, agentPackage], signal) => {
       break;
     case 'state':
       show(await provideLabGuest(agentPackage, progress, signal));
+      break;
+    case 'run':
+      await holdLab(agentPackage ?? 'unshaped', progress, signal);
       break;
     case 'sweep':
       for (const label of await sweepDeadRuns()) progress(`removed what was left of ${label}`);

@@ -6,7 +6,8 @@ import { parseYaml } from '../../../policies/positioned-yaml/parse-yaml.ts';
 import { renderDecisions } from '../../../policies/render-decisions.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { HostProfile } from '../../../protocol/host-profile.ts';
-import type { MachineContract } from '../../../protocol/workspace.ts';
+import { unavailableModes } from '../../network/unavailable-modes.ts';
+import { typicalContract } from '../../workspace/typical-contract.ts';
 import { type CommandRun, done } from '../command-context.ts';
 import { exitCodes } from '../exit-code.ts';
 import { renderProfile, simulatedMark } from '../render/render-status.ts';
@@ -84,18 +85,6 @@ async function askDaemon(run: CommandRun, { device, workspace, policy }: Explain
   return await run.withDaemon((daemon) => daemon.call('policy.explain', params, { signal: run.signal }));
 }
 
-/** A workspace such as `wdock workspace create` makes when nothing else is said. */
-const typicalContract: MachineContract = {
-  machineType: 'pc-q35-10.0',
-  cpuModel: 'Nehalem-v1',
-  maxVcpus: 64,
-  baseMemoryMiB: 512,
-  maxPluggedMemoryMiB: 64 * 1024,
-  uuid: '00000000-0000-4000-8000-000000000000',
-  generationId: '00000000-0000-4000-8000-000000000000',
-  macAddress: '52:54:00:00:00:00',
-};
-
 async function explainFile(run: CommandRun, file: string, policyFile: string | undefined) {
   const { value: profile } = parseYaml(await readText(file, run.signal), file, HostProfile, 'the profile');
   const config = await run.config();
@@ -107,7 +96,7 @@ async function explainFile(run: CommandRun, file: string, policyFile: string | u
     },
     run.signal,
   );
-  const { allocation, decisions } = choose(layers, profile, typicalContract);
+  const { allocation, decisions } = choose(layers, profile, typicalContract, { unavailableModes });
   return { profile, allocation, decisions };
 }
 
