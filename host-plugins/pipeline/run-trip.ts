@@ -1,12 +1,12 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import type { Shortfall, TripOutcome } from '../../protocol/outcome.ts';
-import type { ProgressEvent } from '../../protocol/progress-event.ts';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import type { Peers } from '../daemon/handlers.ts';
 import type { MigrationLimits } from '../qemu/migration-settings.ts';
 import { readFilling } from '../qemu/read-filling.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { observeLimitMs } from './adapt-here.ts';
+import { awaitAdapted } from './await-adapted.ts';
 import { readPolicyText } from './choose.ts';
 import { Departure } from './departure.ts';
 import { discoverGuest } from './discover-guest.ts';
@@ -198,12 +198,7 @@ export async function runTrip(
     rollback.commit();
     workspace.expected = undefined;
 
-    const adapted = await peers.call(
-      target.id,
-      'await-adapted',
-      { workspace: workspace.name, epoch },
-      { signal: AbortSignal.timeout(10 * 60_000), onProgress: (event: ProgressEvent) => emit(event) },
-    );
+    const adapted = await awaitAdapted(peers, target, { workspace: workspace.name, epoch }, emit);
     stages.times.push(...adapted.stages);
     await stages.run('settle', async () => workspace.settle(AbortSignal.timeout(askLimitMs)));
     return {
@@ -231,6 +226,7 @@ export async function runTrip(
       at: clock.wall(),
       error: failure.toData(),
       ...(stages.current === undefined ? {} : { stage: stages.current }),
+      ...(workspace.isOwner && workspace.machine !== undefined ? { runsOn: self.host.name } : {}),
     });
     throw failure;
   }
