@@ -43,7 +43,7 @@ export interface StepProgress {
 }
 
 /**
- * A resource that follows the host (architecture.md 7). `plan` and `verify` are pure and synchronous; `plan`
+ * A resource that follows the host (docs/architecture.md). `plan` and `verify` are pure and synchronous; `plan`
  * throws `does-not-fit` with the numbers when the move cannot work. One folder a plugin, the same files in each.
  */
 export interface ResourcePlugin {
