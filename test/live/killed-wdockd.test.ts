@@ -1,0 +1,117 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DockError } from '../../protocol/dock-error.ts';
+import type { ProgressEvent } from '../../protocol/progress-event.ts';
+import { Lab, provideGuestWithAgent } from '../lab/lab.ts';
+import type { LabHost } from '../lab/lab-host.ts';
+import { VerifyWatch } from '../lab/verify/verify-watch.ts';
+import { onlyCopy } from './copies.ts';
+
+const within = (ms: number) => AbortSignal.timeout(ms);
+const tripLimitMs = 120_000;
+
+/** The moment of the kill: the first event for which this holds. */
+type Moment = (event: ProgressEvent) => boolean;
+const begins =
+  (stage: string): Moment =>
+  (event) =>
+    event.kind === 'stage-started' && event.stage === stage;
+/** Something of it has been done, so that there is something to undo. */
+const isUnderWay =
+  (stage: string): Moment =>
+  (event) =>
+    event.kind === 'stage-progress' && event.stage === stage && (event.fraction ?? 1) > 0;
+
+/** Kills a device's wdockd at that moment of a trip, and starts it again when the trip has ended without it. */
+async function killDuring(
+  lab: Lab,
+  killed: LabHost,
+  trip: readonly ['dock', string] | readonly ['undock'],
+  moment: Moment,
+): Promise<void> {
+  let kill: Promise<void> | undefined;
+  const failure = await lab.mid
+    .trip(
+      trip,
+      (event) => {
+        if (kill === undefined && moment(event)) kill = killed.killDaemon();
+      },
+      within(tripLimitMs),
+    )
+    .then(
+      () => undefined,
+      (error: unknown) => DockError.from(error),
+    );
+  expect(kill, `the moment did not come: ${failure?.message}`).toBeDefined();
+  await kill;
+  await killed.startDaemon();
+}
+
+describe('a wdockd that is killed during a dock', () => {
+  let lab: Lab;
+  let load: VerifyWatch;
+  let run: number;
+
+  beforeAll(async () => {
+    const signal = within(14 * 60_000);
+    lab = await Lab.start(
+      await provideGuestWithAgent(() => undefined, signal),
+      { link: 'unshaped', progress: () => undefined },
+      signal,
+    );
+    load = await VerifyWatch.open(lab.network.client, lab.guestAddress, 500, within(30_000));
+    ({ run } = load.latest);
+  });
+
+  afterAll(async () => {
+    await load?.[Symbol.asyncDispose]();
+    await lab?.[Symbol.asyncDispose]();
+  });
+
+  /** The same guest, over the same TCP connection, with all of its memory and disk as they should be. */
+  async function expectIntact(): Promise<void> {
+    const report = await load.verdict(within(60_000));
+    expect(report.memory.firstMismatch).toBeUndefined();
+    expect(report.disk.firstProblem).toBeUndefined();
+    expect(report.verdict).toBe('intact');
+    expect(report.run).toBe(run);
+  }
+
+  async function bringHome(): Promise<void> {
+    const { host } = await onlyCopy(lab);
+    if (host === 'mid') return;
+    const { guest } = await lab.mid.trip(['undock'], () => undefined, within(tripLimitMs));
+    expect(guest.after?.vcpus).toBe(1);
+    expect(guest.after?.memoryMiB).toBeLessThanOrEqual(1024);
+    expect((await onlyCopy(lab)).host).toBe('mid');
+  }
+
+  for (const side of ['mid', 'pc'] as const) {
+    const role = side === 'mid' ? 'source' : 'target';
+    for (const [stage, moment] of [
+      ['prepare', begins('prepare')],
+      ['transfer', isUnderWay('transfer')],
+    ] as const) {
+      it(`leaves the VM where it was when the ${role}'s dies in ${stage}`, async () => {
+        await killDuring(lab, lab[side], ['dock', 'pc'], moment);
+        expect((await onlyCopy(lab)).host).toBe('mid');
+        await expectIntact();
+      });
+    }
+
+    it(`leaves exactly one copy when the ${role}'s dies in hand-over`, async () => {
+      await killDuring(lab, lab[side], ['dock', 'pc'], begins('hand-over'));
+      await onlyCopy(lab);
+      await expectIntact();
+      await bringHome();
+    });
+
+    for (const stage of ['adapt', 'verify', 'settle']) {
+      it(`leaves the VM where it is now when the ${role}'s dies in ${stage}`, async () => {
+        await killDuring(lab, lab[side], ['dock', 'pc'], begins(stage));
+        expect((await onlyCopy(lab)).host).toBe('pc');
+        await expectIntact();
+        await bringHome();
+      });
+    }
+  }
+});
