@@ -19,7 +19,7 @@ export const DisplayAllocation = z.strictObject({
 });
 export type DisplayAllocation = z.infer<typeof DisplayAllocation>;
 
-/** What the guest gets on one host (architecture.md 2): policy x profile, decided before the move. */
+/** What the guest gets on one host (docs/architecture.md): policy x profile, decided before the move. */
 export const Allocation = z.strictObject({
   vcpus: z.int().min(1).max(1024),
   /** All guest memory: base plus plugged, in MiB; a multiple of 2. */

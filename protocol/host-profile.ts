@@ -34,7 +34,7 @@ export const LinkFacts = z.strictObject({
 export type LinkFacts = z.infer<typeof LinkFacts>;
 
 /**
- * What a device can offer at this moment (architecture.md 2). Made by discovery, or read from a profile file
+ * What a device can offer at this moment (docs/architecture.md). Made by discovery, or read from a profile file
  * where a host only pretends to be this device; then `simulated` is true and every output says so.
  */
 export const HostProfile = z.strictObject({

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DockErrorShape } from './dock-error-shape.ts';
 import { TripOutcome } from './outcome.ts';
 
-/** The verbs of the pipeline in their order (architecture.md 4). */
+/** The verbs of the pipeline in their order (docs/architecture.md). */
 export const stageNames = [
   'discover',
   'choose',

@@ -3,7 +3,7 @@ import { Allocation } from './allocation.ts';
 
 /**
  * The shape of the VM, fixed when the workspace is made and equal on every device it visits
- * (architecture.md 5); only the filling changes. QEMU refuses an incoming VM of another shape.
+ * (docs/architecture.md); only the filling changes. QEMU refuses an incoming VM of another shape.
  */
 export const MachineContract = z.strictObject({
   /** Versioned machine type, e.g. `pc-q35-10.0`. */

@@ -6,7 +6,7 @@ import { shareOrSizeMiB } from '../language/quantities.ts';
 import { beginNarrowing, hostRule, machineRule } from './narrow.ts';
 import type { Settings } from './settings.ts';
 
-/** virtio-mem plugs in blocks of this size (architecture.md 5: `block-size=2M`). */
+/** virtio-mem plugs in blocks of this size (docs/architecture.md: `block-size=2M`). */
 const blockMiB = 2;
 
 /**

@@ -28,7 +28,7 @@ export interface Choice {
 }
 
 /**
- * Decides what a workspace gets on a host (architecture.md 4). `layers` come weakest first: device class, device,
+ * Decides what a workspace gets on a host (docs/architecture.md). `layers` come weakest first: device class, device,
  * workspace. Never gives more than the host has, the policy leaves and the machine contract allows; every step
  * away from the policy's wish is a decision with its reason. Throws `does-not-fit` where the machine's base memory
  * is more than the host can give.
