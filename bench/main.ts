@@ -1,0 +1,78 @@
+// `npm run bench`: what the agent and wdockd cost, and how long a guest takes to adapt; each with its spread.
+import { writeFile } from 'node:fs/promises';
+import { cpus, release, totalmem } from 'node:os';
+import { readAccelerator } from '../host-plugins/qemu/accelerator.ts';
+import { DockError } from '../protocol/dock-error.ts';
+import { provideGuestWithAgent } from '../test/lab/lab.ts';
+import { runMain } from '../test/lab/run-main.ts';
+import { type BenchArguments, benchUsage, parseBenchArguments } from './bench-arguments.ts';
+import { measureRun } from './measure-run.ts';
+import { measureStock } from './measure-stock.ts';
+import type { RunFigures } from './metrics.ts';
+import { renderFigures, summarize } from './render-figures.ts';
+
+const beganMs = performance.now();
+
+await runMain(async (args, signal) => {
+  const options = parseOrRefuse(args);
+  if (options === undefined) return;
+  if (options.help) return say(benchUsage);
+  const { accelerator, reason } = await readAccelerator();
+  const machine = describeMachine();
+  say(`machine: ${machine.cpus} x ${machine.cpu}, ${machine.memoryMiB} MiB, Linux ${machine.kernel}`);
+  say(`accelerator: ${accelerator} (${reason}); both devices are simulated; link: unshaped\n`);
+  const guest = await provideGuestWithAgent(progress, signal);
+  const runs: RunFigures[] = [];
+  for (let run = 1; run <= options.runs; run++) {
+    progress(`run ${run} of ${options.runs}`);
+    const figures = await measureRun(guest, options.idleSeconds, progress, signal);
+    const stock = await measureStock(guest, progress, signal);
+    runs.push({
+      ...figures,
+      stockMs: stock.totalMs,
+      stockDowntimeMs: stock.downtimeMs,
+      dockMovePerStock: (figures.dockMoveMs ?? Number.NaN) / stock.totalMs,
+    });
+  }
+  say(`\n${renderFigures(runs)}\n\n${options.runs} runs in ${seconds()} s`);
+  if (options.json === undefined) return;
+  const { idleSeconds } = options;
+  const result = { simulated: true, accelerator, link: 'unshaped', idleSeconds, machine };
+  await writeFile(options.json, `${JSON.stringify({ ...result, runs, spread: summarize(runs) })}\n`);
+  say(`written: ${options.json}`);
+});
+
+/** A wrong command line is said with an exit status of its own, 2. */
+function parseOrRefuse(args: readonly string[]): BenchArguments | undefined {
+  try {
+    return parseBenchArguments(args);
+  } catch (error) {
+    if (!(error instanceof DockError) || error.kind !== 'usage') throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 2;
+    return undefined;
+  }
+}
+
+function describeMachine() {
+  const [first] = cpus();
+  return {
+    cpu: first?.model ?? 'unknown',
+    cpus: cpus().length,
+    memoryMiB: Math.round(totalmem() / 1024 ** 2),
+    kernel: release(),
+    node: process.version,
+  };
+}
+
+function seconds(): string {
+  return ((performance.now() - beganMs) / 1000).toFixed(0);
+}
+
+function progress(text: string): void {
+  say(`${seconds().padStart(4)} s  ${text}`);
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
