@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep, setImmediate as yieldToEvents } from 'node:timers/promises';
 import { DiskRing } from './disk-ring.ts';
 import { MemoryArena } from './memory-arena.ts';
+import { MemoryHolder } from './memory-holder.ts';
 import { readUsageOf, type UsageReport } from './process-usage.ts';
 import { type VerifyReport, verifyPort } from './report.ts';
 
@@ -59,10 +60,13 @@ async function checkEverything(): Promise<'intact' | 'damaged'> {
   return problems === 0 ? 'intact' : 'damaged';
 }
 
+const holder = new MemoryHolder();
+
 /**
  * Commands, one a line:
  * - `verdict` checks everything and answers once
  * - `watch <ms>` reports at that interval from now on
+ * - `hold <MiB>` has another process keep that much memory in use; answers once when it is
  * - `usage <argument>` answers with a `UsageReport` of every process that has this argument
  */
 function serve(socket: Socket): void {
@@ -76,6 +80,7 @@ function serve(socket: Socket): void {
       memoryMiB,
       memory: memory.counters,
       disk: disk.counters,
+      heldMiB: holder.heldMiB,
       ...(verdict === undefined ? {} : { verdict }),
     };
     socket.write(`${JSON.stringify(report)}\n`);
@@ -86,6 +91,7 @@ function serve(socket: Socket): void {
   createInterface(socket).on('line', (line) => {
     const [command, argument] = line.trim().split(/\s+/);
     if (command === 'verdict') void checkEverything().then(send);
+    if (command === 'hold') void holder.hold(Number(argument) || 0).then(() => send());
     if (command === 'usage') {
       const usage: UsageReport = { clockMs: performance.now(), processes: readUsageOf(argument ?? '') };
       socket.write(`${JSON.stringify(usage)}\n`);

@@ -13,6 +13,8 @@ export interface VerifyReport {
   memoryMiB: number;
   memory: MemoryCounters;
   disk: DiskCounters;
+  /** What `hold` keeps in use besides, MiB. */
+  heldMiB: number;
   /** Only in the answer to `verdict`, after everything was checked once more, the disk past the page cache. */
   verdict?: 'intact' | 'damaged';
 }

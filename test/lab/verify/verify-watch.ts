@@ -30,6 +30,7 @@ const Report = z.object({
   memoryMiB: z.number(),
   memory: MemoryCounters,
   disk: DiskCounters,
+  heldMiB: z.int(),
   verdict: z.enum(['intact', 'damaged']).optional(),
 });
 
@@ -91,6 +92,12 @@ export class VerifyWatch implements AsyncDisposable {
    */
   nextReport(signal: AbortSignal): Promise<VerifyReport> {
     return this.#wait(() => true, signal);
+  }
+
+  /** Has a program in the guest use this much memory more, a multiple of 4 MiB; 0 lets it go. */
+  async hold(sizeMiB: number, signal: AbortSignal): Promise<void> {
+    this.#connection.stdin?.write(`hold ${sizeMiB}\n`);
+    await this.#wait((candidate) => candidate.heldMiB === sizeMiB, signal);
   }
 
   /** Has the guest check everything once more, the disk past its page cache; takes some seconds under TCG. */
