@@ -12,6 +12,7 @@ export class Adaptation {
   readonly #controller = new AbortController();
   readonly #events: ProgressEvent[] = [];
   readonly #listeners = new Set<Emit>();
+  #underWay = true;
 
   constructor(epoch: number, work: (emit: Emit, signal: AbortSignal) => Promise<AdaptResult>) {
     this.epoch = epoch;
@@ -19,7 +20,14 @@ export class Adaptation {
       this.#events.push(event);
       for (const listener of this.#listeners) listener(event);
     }, this.#controller.signal);
-    this.result.catch(() => undefined); // whoever waits for it sees it; nobody has to
+    const ended = (): void => {
+      this.#underWay = false;
+    };
+    this.result.then(ended, ended); // whoever waits for the result sees its error; nobody has to
+  }
+
+  get underWay(): boolean {
+    return this.#underWay;
   }
 
   /** Gives all events so far, and then each as it comes. */

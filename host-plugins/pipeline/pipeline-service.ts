@@ -92,6 +92,7 @@ export class PipelineService implements Service {
       workspaces: this.#workspaces,
       trust,
       peers,
+      adapting,
       timeLimitMs: timeLimitMinutes * 60_000,
       publish: (workspace, event) => {
         hub.publish({ kind: 'trip', at: systemClock.wall(), workspace, event });

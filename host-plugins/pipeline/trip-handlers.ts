@@ -5,6 +5,7 @@ import type { ControlHandlers, Peers } from '../daemon/handlers.ts';
 import { peerOf } from '../hand-over/position.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
 import { runTrip, type TripSurroundings } from './run-trip.ts';
 import type { Workspaces } from './workspaces.ts';
 
@@ -13,6 +14,7 @@ export interface TripHandlersParts {
   readonly trust: TrustStore;
   readonly peers: Peers;
   readonly trips: TripSurroundings;
+  readonly adapting: AdaptSurroundings;
   readonly timeLimitMs: number;
   readonly publish: (workspace: string, event: ProgressEvent) => void;
 }
@@ -47,9 +49,21 @@ export async function startTrip(
         to: target.name,
         simulated: host.simulated,
       });
-      const outcome = await runTrip(workspace, { kind, target, emit }, parts.trips, limits);
-      emit({ kind: 'trip-done', at: clock.wall(), outcome });
-      return outcome;
+      // What still grows cannot be measured, nor shrunk: the guest is left as far as it has come.
+      const adapting = workspace.adaptation?.underWay === true;
+      await workspace.adaptation?.stop(
+        new DockError('cancelled', `"${workspace.name}" leaves for "${target.name}"`),
+      );
+      try {
+        const outcome = await runTrip(workspace, { kind, target, emit }, parts.trips, limits);
+        emit({ kind: 'trip-done', at: clock.wall(), outcome });
+        return outcome;
+      } catch (error) {
+        // It stays, and nobody else would finish what was interrupted.
+        if (adapting && workspace.isOwner && workspace.machine !== undefined)
+          adaptWorkspace(workspace, parts.adapting);
+        throw error;
+      }
     },
   );
 }

@@ -62,6 +62,7 @@ export interface IncomingSide {
 /** The adapting of a guest to this host (pipeline/adaptation.ts). */
 export interface GuestAdaptation {
   readonly epoch: number;
+  readonly underWay: boolean;
   stop(reason: unknown): Promise<void>;
 }
 

@@ -105,6 +105,14 @@ describe('a wdockd that is killed during a dock', () => {
       await bringHome();
     });
 
+    it(`leaves a VM that is made small where it was when the ${side === 'pc' ? 'source' : 'target'}'s dies in shrink`, async () => {
+      await lab.mid.trip(['dock', 'pc'], () => undefined, within(tripLimitMs));
+      await killDuring(lab, lab[side], ['undock'], isUnderWay('shrink'));
+      expect((await onlyCopy(lab)).host).toBe('pc');
+      await expectIntact();
+      await bringHome();
+    });
+
     for (const stage of ['adapt', 'verify', 'settle']) {
       it(`leaves the VM where it is now when the ${role}'s dies in ${stage}`, async () => {
         await killDuring(lab, lab[side], ['dock', 'pc'], begins(stage));
