@@ -1,6 +1,6 @@
 // `npm run bench`: what the agent and wdockd cost, and how long a guest takes to adapt; each with its spread.
 import { writeFile } from 'node:fs/promises';
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { readAccelerator } from '../host-plugins/qemu/accelerator.ts';
 import { DockError } from '../protocol/dock-error.ts';
 import { provideGuestWithAgent } from '../test/lab/lab.ts';
@@ -23,9 +23,11 @@ await runMain(async (args, signal) => {
   say(`accelerator: ${accelerator} (${reason}); both devices are simulated; link: unshaped\n`);
   const guest = await provideGuestWithAgent(progress, signal);
   const runs: RunFigures[] = [];
+  const loads: number[] = [];
   for (let run = 1; run <= options.runs; run++) {
     progress(`run ${run} of ${options.runs}`);
     const figures = await measureRun(guest, options.idleSeconds, progress, signal);
+    loads.push(loadavg()[0] as number);
     const stock = await measureStock(guest, progress, signal);
     runs.push({
       ...figures,
@@ -35,10 +37,11 @@ await runMain(async (args, signal) => {
     });
   }
   say(`\n${renderFigures(runs)}\n\n${options.runs} runs in ${seconds()} s`);
+  say(`load of the machine during the trips: ${loads.map((load) => load.toFixed(1)).join(', ')}`);
   if (options.json === undefined) return;
   const { idleSeconds } = options;
   const result = { simulated: true, accelerator, link: 'unshaped', idleSeconds, machine };
-  await writeFile(options.json, `${JSON.stringify({ ...result, runs, spread: summarize(runs) })}\n`);
+  await writeFile(options.json, `${JSON.stringify({ ...result, loads, runs, spread: summarize(runs) })}\n`);
   say(`written: ${options.json}`);
 });
 
