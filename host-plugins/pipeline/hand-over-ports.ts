@@ -1,6 +1,7 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import type { Peers } from '../daemon/handlers.ts';
 import type { HandOverPorts } from '../hand-over/hand-over-driver.ts';
+import { OutgoingMigration } from '../qemu/outgoing-migration.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, prepareToRun } from './adapt-workspace.ts';
 import type { ChooserSettings } from './choose.ts';
@@ -49,8 +50,10 @@ export function handOverPorts(
         });
       },
       async resume(signal) {
-        await workspace.departure?.cancelMigration(signal);
         const machine = keeper.require();
+        // After a restart of wdockd nobody holds the migration any more, and QEMU refuses `cont` while it waits in it.
+        if (workspace.departure !== undefined) await workspace.departure.cancelMigration(signal);
+        else await (await OutgoingMigration.adopt(machine.qemu.qmp, () => {}, signal))?.cancel(signal);
         if ((await keeper.state()) === 'running') return;
         await prepareToRun(workspace, adapting, signal).catch((error: unknown) => {
           log.warn({ workspace: name, err: error }, 'it runs without all that it needs');
