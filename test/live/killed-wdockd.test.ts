@@ -22,19 +22,24 @@ const isUnderWay =
   (event) =>
     event.kind === 'stage-progress' && event.stage === stage && (event.fraction ?? 1) > 0;
 
-/** Kills a device's wdockd at that moment of a trip, and starts it again when the trip has ended without it. */
+/**
+ * Kills a device's wdockd at that moment of a trip, and starts it again. How the trip ends is not judged: the one that
+ * asked for it may have been killed, or may wait for a target that comes back.
+ */
 async function killDuring(
   lab: Lab,
   killed: LabHost,
   trip: readonly ['dock', string] | readonly ['undock'],
   moment: Moment,
 ): Promise<void> {
-  let kill: Promise<void> | undefined;
+  let restart: Promise<void> | undefined;
   const failure = await lab.mid
     .trip(
       trip,
       (event) => {
-        if (kill === undefined && moment(event)) kill = killed.killDaemon();
+        if (restart !== undefined || !moment(event)) return;
+        restart = killed.killDaemon().then(() => killed.startDaemon());
+        restart.catch(() => undefined); // awaited below
       },
       within(tripLimitMs),
     )
@@ -42,9 +47,8 @@ async function killDuring(
       () => undefined,
       (error: unknown) => DockError.from(error),
     );
-  expect(kill, `the moment did not come: ${failure?.message}`).toBeDefined();
-  await kill;
-  await killed.startDaemon();
+  expect(restart, `the moment did not come: ${failure?.message}`).toBeDefined();
+  await restart;
 }
 
 describe('a wdockd that is killed during a dock', () => {
