@@ -114,13 +114,24 @@ export const agentMethods = {
   },
   /**
    * Re-binds the guest's interface to the network of this host, with NetworkManager's Reapply, and forgets
-   * neighbours learned elsewhere. `hostMac`: hardware address of the host's end of the tap.
+   * neighbours learned elsewhere.
    */
   'apply-network': {
     params: z.strictObject({
       mode: NetworkMode,
       metered: z.boolean(),
+      /** Hardware address of the host's end of the tap. */
       hostMac: z.string().optional(),
+      /** `other`: the addresses that the guest has belong to another LAN; it asks for new ones. */
+      lan: z.enum(['same', 'other']).default('same'),
+      /** A DHCP server can be asked from here. False behind a host that routes and relays nothing. */
+      dhcp: z.boolean().default(false),
+      /** Addresses of another LAN, without prefix length, that stay reachable (an anchor) and are kept beside the new. */
+      keep: z.array(z.string()).default([]),
+      /** Greatest packet on this network, bytes; absent where it is Ethernet's 1500. */
+      mtu: z.int().min(576).max(65_535).optional(),
+      /** The host is behind a captive portal: someone has to log in before anything answers. */
+      portal: z.boolean().default(false),
     }),
     result: z.strictObject({ problems: z.array(Shortcoming) }),
   },

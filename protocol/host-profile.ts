@@ -28,10 +28,31 @@ export const LinkFacts = z.strictObject({
   canBridge: z.boolean(),
   /** The user pays by volume. */
   metered: z.boolean().default(false),
-  /** IPv4 addresses with prefix length, of the interface or of its bridge, e.g. `10.77.0.11/24`. */
+  /** Global IPv4 and IPv6 addresses with prefix length, of the interface or of its bridge, e.g. `10.77.0.11/24`. */
   addresses: z.array(z.string()),
+  /** Hardware address of the default gateway: what tells this LAN from another with the same addresses. */
+  gatewayMac: z.string().optional(),
+  /** Greatest packet, bytes; absent for Ethernet's 1500. */
+  mtu: z.int().min(576).max(65_535).optional(),
+  /** Behind a captive portal (NetworkManager's connectivity check). */
+  portal: z.boolean().optional(),
 });
 export type LinkFacts = z.infer<typeof LinkFacts>;
+
+/** How the network of the guest's host relates to the one before, and what of that one it keeps. */
+export const LanChange = z.strictObject({
+  /** `other`: the guest's addresses do not belong to this host's LAN. */
+  lan: z.enum(['same', 'other']),
+  /** The device that keeps addresses of its own LAN alive for the guest and carries their traffic (docs/networking.md). */
+  anchor: z
+    .strictObject({
+      deviceId: z.string(),
+      /** IPv4 and IPv6, without prefix length. */
+      addresses: z.array(z.string()).min(1),
+    })
+    .optional(),
+});
+export type LanChange = z.infer<typeof LanChange>;
 
 /**
  * What a device can offer at this moment (docs/architecture.md). Made by discovery, or read from a profile file

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { Allocation } from './allocation.ts';
 import { Decision } from './control-methods.ts';
 import { GuestState } from './guest-state.ts';
-import { HostProfile } from './host-profile.ts';
+import { HostProfile, LanChange } from './host-profile.ts';
 import { GuestSummary, Shortfall, TripOutcome } from './outcome.ts';
 import { ProgressEvent } from './progress-event.ts';
 import { MachineContract, MachineFilling, WorkspaceName } from './workspace.ts';
@@ -66,8 +66,8 @@ export const peerMethods = {
       epoch: z.int().min(1),
       filling: MachineFilling,
       guestAddresses: z.array(z.string()),
-      /** Hardware addresses of LAN hosts that the guest was talking to, for a bridged target to teach it. */
-      neighbours: z.array(z.strictObject({ address: z.string(), macAddress: z.string() })),
+      /** Absent: the same LAN. An anchor's device is the one that asks. */
+      lanChange: LanChange.optional(),
       /** The guest as the source read it last. */
       guest: GuestState.optional(),
     }),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Allocation } from './allocation.ts';
+import { LanChange } from './host-profile.ts';
 
 /**
  * The shape of the VM, fixed when the workspace is made and equal on every device it visits
@@ -52,6 +53,8 @@ export const WorkspaceRecord = z.strictObject({
   savedState: z.string().optional(),
   /** Last known addresses of the guest with prefix length; a routed host needs them before the guest runs. */
   guestAddresses: z.array(z.string()).default([]),
+  /** The network it came to with its last move; absent where that was the same LAN. */
+  lanChange: LanChange.optional(),
   /** Policy overrides of this workspace, a YAML file's path. */
   policy: z.string().optional(),
   /** Whether it shall run: what a power cut has ended is then started again. */

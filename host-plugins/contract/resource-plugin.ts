@@ -1,6 +1,6 @@
 import type { Allocation, Resource } from '../../protocol/allocation.ts';
 import type { GuestState } from '../../protocol/guest-state.ts';
-import type { HostProfile } from '../../protocol/host-profile.ts';
+import type { HostProfile, LanChange } from '../../protocol/host-profile.ts';
 import type { Shortfall } from '../../protocol/outcome.ts';
 import type { PlanStep } from '../../protocol/plan.ts';
 import type { MachineContract, MachineFilling } from '../../protocol/workspace.ts';
@@ -26,6 +26,8 @@ export interface PlanContext {
   readonly target: HostProfile;
   /** What has to stay available in the guest after it was made smaller, MiB; the policy's word. */
   readonly headroomMiB?: number;
+  /** Absent: the guest is on the LAN that it was on. */
+  readonly lanChange?: LanChange;
 }
 
 /** Puts back what a step changed. Never throws for what is gone already. */

@@ -185,7 +185,6 @@ export async function runTrip(
           epoch,
           filling: await readFilling(machine.qmp, signal),
           guestAddresses: workspace.record.guestAddresses,
-          neighbours: [],
           ...(resized === undefined ? {} : { guest: resized }),
         },
         { signal: AbortSignal.any([signal, AbortSignal.timeout(receiveLimitMs)]) },
