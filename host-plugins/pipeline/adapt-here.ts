@@ -2,7 +2,7 @@ import type { HostDescription } from '../../protocol/agent-channel.ts';
 import type { Allocation } from '../../protocol/allocation.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { GuestState } from '../../protocol/guest-state.ts';
-import type { HostProfile } from '../../protocol/host-profile.ts';
+import type { HostProfile, LanChange } from '../../protocol/host-profile.ts';
 import type { GuestSummary, Shortfall, StageTime } from '../../protocol/outcome.ts';
 import type { PlanStep } from '../../protocol/plan.ts';
 import type { MachineContract } from '../../protocol/workspace.ts';
@@ -36,6 +36,7 @@ export interface AdaptOptions {
   readonly epoch: number;
   /** The guest as it was last read, where it was. */
   readonly guest: GuestState | undefined;
+  readonly lanChange: LanChange | undefined;
   readonly emit: Emit;
   readonly clock: Clock;
 }
@@ -48,25 +49,24 @@ export interface AdaptResult {
   readonly stages: StageTime[];
 }
 
-/**
- * What the guest must find in place when it runs here: the display's size, the way to the network. Run while the VM
- * is paused; every problem is a shortfall.
- */
-export async function readyForRunning(options: AdaptOptions, signal: AbortSignal): Promise<Shortfall[]> {
-  return await runAdaptingSteps(
-    contextOf(options, () => {}),
-    await stepsFor(options, [], signal),
-    'before-run',
-    signal,
-  );
+/** What was laid for the VM before it ran, and what was said when it did (readiness.ts). */
+export interface Prepared {
+  readonly steps: readonly PlanStep[];
+  /** Of all that was done so far; waits for what is under way. */
+  shortfalls(): Promise<readonly Shortfall[]>;
 }
 
 /**
  * Makes the guest fit this host, and reads it again: stages *adapt* and *verify*. Called when the VM runs here, after
  * a move, a start or a restart of the daemon; everything in it is idempotent. Never throws but for an abort: what
- * could not be done is a shortfall, for a guest that is short of something is better than none.
+ * could not be done is a shortfall, for a guest that is short of something is better than none. Without `prepared`
+ * (the daemon has found the VM running) the steps are planned, and the network told, here.
  */
-export async function adaptHere(options: AdaptOptions, signal: AbortSignal): Promise<AdaptResult> {
+export async function adaptHere(
+  options: AdaptOptions,
+  prepared: Prepared | undefined,
+  signal: AbortSignal,
+): Promise<AdaptResult> {
   const { machine, to, clock } = options;
   const stages = new StageClock(options.emit, clock);
   const begin = clock.monotonic();
@@ -74,9 +74,8 @@ export async function adaptHere(options: AdaptOptions, signal: AbortSignal): Pro
 
   await stages.run('adapt', async (say) => {
     const context = contextOf(options, say);
-    const steps = await stepsFor(options, shortfalls, signal);
-    // Announcements do not wait for the guest: each millisecond here is one of silence on the LAN.
-    const announced = runAdaptingSteps(context, steps, 'on-run', signal);
+    const steps = prepared?.steps ?? (await planAdapting(options, shortfalls, signal));
+    const before = prepared?.shortfalls() ?? runAdaptingSteps(context, steps, 'on-run', signal);
     const agent = await machine.awaitAgent(agentLimitMs, signal);
     if (agent.why !== undefined) {
       shortfalls.push({
@@ -92,7 +91,7 @@ export async function adaptHere(options: AdaptOptions, signal: AbortSignal): Pro
       runAdaptingSteps(context, steps, 'after-move', signal),
       agent.why === undefined ? adaptServices(machine, to, signal) : [],
     ]);
-    shortfalls.push(...(await announced), ...adapted, ...services);
+    shortfalls.push(...(await before), ...adapted, ...services);
     if (agent.why === undefined) {
       shortfalls.push(...(await announceHost(machine, options.host, options.epoch, signal)));
     }
@@ -125,15 +124,18 @@ function contextOf({ plugins, machine }: AdaptOptions, say: (text: string, fract
   return { plugins, machine, say };
 }
 
-/** Planned from what QEMU says is plugged, not from what was asked for. */
-async function stepsFor(
+/** The steps on this host, planned from what QEMU says is plugged, not from what was asked for. */
+export async function planAdapting(
   options: AdaptOptions,
   refused: Shortfall[],
   signal: AbortSignal,
 ): Promise<PlanStep[]> {
-  const { contract, machine, guest, to, profile, plugins } = options;
+  const { contract, machine, guest, to, profile, plugins, lanChange } = options;
   const filling = await readFilling(machine.qmp, signal);
-  const context = { contract, filling, guest, from: undefined, to, target: profile };
+  const context = {
+    ...{ contract, filling, guest, to, from: undefined, target: profile },
+    ...(lanChange === undefined ? {} : { lanChange }),
+  };
   return plugins.flatMap((plugin) => {
     try {
       return planTrip([plugin], context).filter((step) => step.when !== 'before-move');

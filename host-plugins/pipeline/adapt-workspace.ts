@@ -2,8 +2,9 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { HostProfile } from '../../protocol/host-profile.ts';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { type AdaptOptions, adaptHere, readyForRunning } from './adapt-here.ts';
+import { type AdaptOptions, adaptHere } from './adapt-here.ts';
 import { Adaptation } from './adaptation.ts';
+import { Readiness } from './readiness.ts';
 import type { Clock, Emit } from './stage-clock.ts';
 
 /** What adapting a guest to this host needs of this host. */
@@ -15,18 +16,15 @@ export interface AdaptSurroundings {
   readonly onAdapted: (workspace: Workspace) => void;
 }
 
-/** Lays the way for a VM that is about to run here. */
+/** Lays the way for a VM that will run here in this epoch. Throws `conflict` when there is no machine for it. */
 export async function prepareToRun(
   workspace: Workspace,
+  epoch: number,
   surroundings: AdaptSurroundings,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Readiness> {
   const options = await optionsFor(workspace, surroundings, () => {}, signal);
-  if (options === undefined) return;
-  const { log } = workspace.surroundings;
-  for (const shortfall of await readyForRunning(options, signal)) {
-    log.warn({ workspace: workspace.name, ...shortfall }, 'before it runs');
-  }
+  return await Readiness.lay({ ...options, epoch }, signal);
 }
 
 /**
@@ -35,12 +33,12 @@ export async function prepareToRun(
  */
 export function adaptWorkspace(workspace: Workspace, surroundings: AdaptSurroundings): Adaptation {
   const before = workspace.adaptation;
+  const prepared = workspace.readiness?.catch(() => undefined); // what could not be laid is then tried again
+  workspace.readiness = undefined;
   const adaptation = new Adaptation(workspace.epoch, async (emit, signal) => {
     await before?.stop(new DockError('cancelled', 'the guest is adapted anew'));
     const options = await optionsFor(workspace, surroundings, emit, signal);
-    if (options === undefined)
-      throw new DockError('conflict', `"${workspace.name}" does not run on this device`);
-    const result = await adaptHere(options, signal);
+    const result = await adaptHere(options, await prepared, signal);
     workspace.guest = result.after ?? undefined;
     if (result.state !== undefined) {
       const addresses = result.state.network.addresses;
@@ -67,9 +65,11 @@ async function optionsFor(
   { plugins, discoverHost, clock }: AdaptSurroundings,
   emit: Emit,
   signal: AbortSignal,
-): Promise<(AdaptOptions & { machine: { guestAddresses: readonly string[] } }) | undefined> {
+): Promise<AdaptOptions & { machine: { guestAddresses: readonly string[] } }> {
   const { machine, record, surroundings, arrival } = workspace;
-  if (machine === undefined || record.allocation === undefined) return undefined;
+  if (machine === undefined || record.allocation === undefined) {
+    throw new DockError('conflict', `"${workspace.name}" does not run on this device`);
+  }
   return {
     machine,
     plugins,
@@ -79,6 +79,7 @@ async function optionsFor(
     host: surroundings.self.host,
     epoch: workspace.epoch,
     guest: arrival?.guest,
+    lanChange: record.lanChange,
     emit,
     clock,
   };

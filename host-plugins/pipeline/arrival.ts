@@ -4,9 +4,12 @@ import type { GuestState } from '../../protocol/guest-state.ts';
 import type { peerMethods } from '../../protocol/peer-methods.ts';
 import { serveChannelToUnixSocket } from '../tunnel/forward-unix-listener.ts';
 import { channelNames } from '../workspace/paths.ts';
-import type { Workspace } from '../workspace/workspace.ts';
+import type { HostReadiness, Workspace } from '../workspace/workspace.ts';
 
 type Receive = z.output<(typeof peerMethods)['receive']['params']>;
+
+/** Lays this host's ways for the workspace in an epoch (adapt-workspace.ts, prepareToRun). */
+export type PrepareHere = (epoch: number, signal: AbortSignal) => Promise<HostReadiness>;
 
 /** A reservation without an offer is dropped after this long, ms: the source has died, or forgot to say so. */
 const reservationLimitMs = 180_000;
@@ -23,12 +26,16 @@ export class Arrival {
   /** The guest as the source read it last. */
   guest: GuestState | undefined;
   readonly #workspace: Workspace;
+  readonly #prepare: PrepareHere;
   readonly #waiting = new AbortController();
+  /** Ends what is laid for the VM here, when it does not come. */
+  readonly #laying = new AbortController();
   #memory: Disposable | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(workspace: Workspace, source: string, epoch: number) {
+  constructor(workspace: Workspace, source: string, epoch: number, prepare: PrepareHere) {
     this.#workspace = workspace;
+    this.#prepare = prepare;
     this.source = source;
     this.epoch = epoch;
     this.#timer = setTimeout(() => void this.#expire(), reservationLimitMs);
@@ -42,6 +49,13 @@ export class Arrival {
     await this.#workspace.save({ guestAddresses: params.guestAddresses });
     await this.#workspace.openDisk(signal);
     await keeper.start(params.filling, { incoming: true }, signal);
+    // Beside the transfer; who needs it waits for it, and hears what went wrong.
+    const readiness = this.#prepare(this.epoch, this.#laying.signal);
+    readiness.catch((error: unknown) => {
+      if (!this.#laying.signal.aborted)
+        surroundings.log.warn({ workspace: name, err: error }, 'the way for it could not be laid early');
+    });
+    this.#workspace.readiness = readiness;
     let taken = false;
     this.#memory = serveChannelToUnixSocket(
       surroundings.channels,
@@ -66,6 +80,8 @@ export class Arrival {
     try {
       await keeper.untilArrived(signal);
       clearTimeout(this.#timer);
+      // Beside what the source has to write down before it lets go.
+      void this.#workspace.readiness?.then((readiness) => readiness.show()).catch(() => undefined);
       await this.#workspace.markDisk(this.epoch);
       await handOver.input({ in: 'vm-loaded' });
     } catch (error) {
@@ -82,6 +98,8 @@ export class Arrival {
   async drop(signal: AbortSignal): Promise<void> {
     this.close();
     if (this.#workspace.isOwner) return;
+    this.#laying.abort(new DockError('cancelled', 'the VM does not come'));
+    this.#workspace.readiness = undefined;
     await this.#workspace.keeper.end();
     if (!this.#workspace.isHome) await this.#workspace.closeDisk(signal);
   }

@@ -55,10 +55,14 @@ export function handOverPorts(
         if (workspace.departure !== undefined) await workspace.departure.cancelMigration(signal);
         else await (await OutgoingMigration.adopt(machine.qemu.qmp, () => {}, signal))?.cancel(signal);
         if ((await keeper.state()) === 'running') return;
-        await prepareToRun(workspace, adapting, signal).catch((error: unknown) => {
+        const readiness = await (
+          workspace.readiness ?? prepareToRun(workspace, workspace.epoch, adapting, signal)
+        ).catch((error: unknown) => {
           log.warn({ workspace: name, err: error }, 'it runs without all that it needs');
         });
+        await readiness?.show();
         await machine.qemu.qmp.execute('cont', {}, signal);
+        readiness?.announce();
       },
       quit: () => keeper.end(),
       async powerCut() {

@@ -6,6 +6,7 @@ import type { PeerHandlers } from '../daemon/handlers.ts';
 import { peerOf } from '../hand-over/position.ts';
 import { requireQemu } from '../qemu/check-qemu.ts';
 import { writeFileDurably } from '../system/process/write-file-durably.ts';
+import { prepareToRun } from './adapt-workspace.ts';
 import type { Adaptation } from './adaptation.ts';
 import { Arrival } from './arrival.ts';
 import { type ChooserSettings, chooseHere } from './choose.ts';
@@ -89,7 +90,9 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
         allocation: params.allocation,
         guestAddresses: params.guestAddresses,
       });
-      workspace.arrival = new Arrival(workspace, caller.deviceId, params.epoch);
+      workspace.arrival = new Arrival(workspace, caller.deviceId, params.epoch, (epoch, laying) =>
+        prepareToRun(workspace, epoch, parts.adapting, laying),
+      );
       await workspace.handOver.input({ in: 'expect', peer: caller.deviceId });
       return {};
     },

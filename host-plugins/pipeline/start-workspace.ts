@@ -51,8 +51,11 @@ export async function startWorkspace(
     } else {
       await keeper.start({ pluggedVcpus: [], requestedPluggedMemoryMiB: 0 }, { boot: true }, signal);
     }
-    await prepareToRun(workspace, adapting, signal);
+    const readiness = await prepareToRun(workspace, workspace.epoch, adapting, signal);
+    await readiness.show();
     await keeper.require().qemu.qmp.execute('cont', {}, signal);
+    readiness.announce();
+    workspace.readiness = Promise.resolve(readiness);
   } catch (error) {
     await keeper.end();
     throw error;

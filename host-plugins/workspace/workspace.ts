@@ -5,8 +5,9 @@ import type { HostDescription } from '../../protocol/agent-channel.ts';
 import type { WorkspaceStatus } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { GuestState } from '../../protocol/guest-state.ts';
-import type { GuestSummary } from '../../protocol/outcome.ts';
+import type { GuestSummary, Shortfall } from '../../protocol/outcome.ts';
 import type { peerMethods } from '../../protocol/peer-methods.ts';
+import type { PlanStep } from '../../protocol/plan.ts';
 import type { WorkspaceRecord } from '../../protocol/workspace.ts';
 import type { HandOverDriver } from '../hand-over/hand-over-driver.ts';
 import { mayRun, peerOf } from '../hand-over/position.ts';
@@ -59,6 +60,18 @@ export interface IncomingSide {
   close(): void;
 }
 
+/** What this host has laid for a VM before it runs here (pipeline/readiness.ts). */
+export interface HostReadiness {
+  readonly epoch: number;
+  readonly steps: readonly PlanStep[];
+  /** With its state here and the VM paused; done once, whoever asks. */
+  show(): Promise<void>;
+  /** Right after it was let run; does not wait. */
+  announce(): void;
+  /** What could not be done so far; waits for what is under way. */
+  shortfalls(): Promise<readonly Shortfall[]>;
+}
+
 /** The adapting of a guest to this host (pipeline/adaptation.ts). */
 export interface GuestAdaptation {
   readonly epoch: number;
@@ -80,6 +93,8 @@ export class Workspace implements AsyncDisposable {
   departure: OutgoingSide | undefined;
   /** A VM that is expected or on its way here. */
   arrival: IncomingSide | undefined;
+  /** What was laid for the VM that comes, until its adapting takes it over. */
+  readiness: Promise<HostReadiness> | undefined;
   /** The adapting of the guest to this host, under way or done. */
   adaptation: GuestAdaptation | undefined;
   /** The guest as it was last read here. */
