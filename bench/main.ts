@@ -2,10 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { readAccelerator } from '../host-plugins/qemu/accelerator.ts';
-import { DockError } from '../protocol/dock-error.ts';
 import { provideGuestWithAgent } from '../test/lab/lab.ts';
 import { runMain } from '../test/lab/run-main.ts';
-import { type BenchArguments, benchUsage, parseBenchArguments } from './bench-arguments.ts';
+import { benchUsage, parseBenchArguments } from './bench-arguments.ts';
 import { measureRun } from './measure-run.ts';
 import { measureStock } from './measure-stock.ts';
 import type { RunFigures } from './metrics.ts';
@@ -14,8 +13,7 @@ import { renderFigures, summarize } from './render-figures.ts';
 const beganMs = performance.now();
 
 await runMain(async (args, signal) => {
-  const options = parseOrRefuse(args);
-  if (options === undefined) return;
+  const options = parseBenchArguments(args);
   if (options.help) return say(benchUsage);
   const { accelerator, reason } = await readAccelerator();
   const machine = describeMachine();
@@ -44,18 +42,6 @@ await runMain(async (args, signal) => {
   await writeFile(options.json, `${JSON.stringify({ ...result, loads, runs, spread: summarize(runs) })}\n`);
   say(`written: ${options.json}`);
 });
-
-/** A wrong command line is said with an exit status of its own, 2. */
-function parseOrRefuse(args: readonly string[]): BenchArguments | undefined {
-  try {
-    return parseBenchArguments(args);
-  } catch (error) {
-    if (!(error instanceof DockError) || error.kind !== 'usage') throw error;
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = 2;
-    return undefined;
-  }
-}
 
 function describeMachine() {
   const [first] = cpus();

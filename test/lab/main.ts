@@ -1,4 +1,5 @@
 // The lab's own command line, to build its parts ahead of time and to clean up after runs that were killed.
+import { DockError } from '../../protocol/dock-error.ts';
 import { holdLab } from './hold-lab.ts';
 import { provideLabGuest, provideLabImage } from './lab-guest.ts';
 import { sweepDeadRuns } from './network/sweep.ts';
@@ -28,9 +29,14 @@ await runMain(async ([command, agentPackage], signal) => {
     case 'sweep':
       for (const label of await sweepDeadRuns()) progress(`removed what was left of ${label}`);
       break;
+    case '--help':
+      process.stdout.write(usage);
+      break;
     default:
-      process.stderr.write(usage);
-      process.exitCode = 2;
+      throw new DockError(
+        'usage',
+        `${command === undefined ? 'no command' : `no command "${command}"`}\n\n${usage}`,
+      );
   }
 });
 

@@ -1,6 +1,8 @@
+import { DockError } from '../../protocol/dock-error.ts';
+
 /**
  * Runs a program's body: arguments in, a signal that SIGINT and SIGTERM abort, and a failure as its message on
- * standard error and exit status 1.
+ * standard error and exit status 1, or 2 for a wrong command line (`DockError` of kind `usage`).
  */
 export async function runMain(body: (argv: string[], signal: AbortSignal) => Promise<void>): Promise<void> {
   const stop = new AbortController();
@@ -10,7 +12,7 @@ export async function runMain(body: (argv: string[], signal: AbortSignal) => Pro
     await body(process.argv.slice(2), stop.signal);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
+    process.exitCode = error instanceof DockError && error.kind === 'usage' ? 2 : 1;
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
