@@ -1,6 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { DockError } from '../../../protocol/dock-error.ts';
-import { run } from '../process/run.ts';
 import {
   forwardingSetting,
   lanInterface,
@@ -12,11 +11,13 @@ import {
   withoutIpv6,
 } from './binding.ts';
 import { buildGratuitousArp } from './gratuitous-arp.ts';
-import { commandLimitMs, ip, nft, unlessGone } from './ip-command.ts';
+import { hardwareAddressOf } from './hardware-address.ts';
+import { commandLimitMs, ip, ipBatch, nft, unlessGone } from './ip-command.ts';
 import { hasIpv6, readSetting, writeSetting } from './kernel-settings.ts';
 import { type NetworkRecord, NetworkRecords } from './network-record.ts';
 import { buildRemoval, buildRules } from './nft-rules.ts';
 import { type NetworkInterface, readInterfaces } from './read-interfaces.ts';
+import { sendRepeatedly } from './send-repeatedly.ts';
 
 export interface HostNetworkSettings {
   /** Where changes are noted, so that they can be put back after a crash. */
@@ -24,9 +25,6 @@ export interface HostNetworkSettings {
   /** TCP ports of this host that the guest may not reach: wdockd's. */
   readonly closedPorts: readonly number[];
 }
-
-/** When the announcements are sent, ms after the first; a lost frame on Wi-Fi must not cost the connection. */
-const announceAtMs = [0, 50, 200];
 
 /**
  * Taps, and how they are joined to the LAN. Every change is written down before it is made and put back by
@@ -77,7 +75,11 @@ export class HostNetwork {
     return (await this.#find(name, signal))?.mac;
   }
 
-  /** Joins the tap to the LAN. When this throws, nothing is changed. What was joined before is withdrawn first. */
+  /**
+   * Lays the whole path between the tap and the LAN, but answers for nobody yet: the guest may run elsewhere for
+   * minutes, and is reached there, also by this host (`announce`). When this throws, nothing is changed. What was
+   * joined before is withdrawn first.
+   */
   bind(binding: NetworkBinding, signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
       await this.#putBack(binding.tap, signal);
@@ -93,8 +95,9 @@ export class HostNetwork {
         for (const setting of sharedSettings(binding)) await writeSetting(setting, signal);
         for (const setting of tapSettings(binding.tap, binding.mode === 'routed'))
           await writeSetting(setting, signal);
-        if (binding.mode === 'bridged') await joinBridge(binding, signal);
-        else await route(binding, signal);
+        if (binding.mode === 'bridged') {
+          await ip(['link', 'set', 'dev', binding.tap, 'master', binding.bridge], signal);
+        }
       } catch (error) {
         await this.#putBack(binding.tap, AbortSignal.timeout(commandLimitMs)).catch(() => {});
         throw error;
@@ -111,8 +114,10 @@ export class HostNetwork {
   }
 
   /**
-   * Tells the LAN where the guest is now, three times. Bridged: the guest's own hardware address; routed: that
-   * of the uplink, for a Wi-Fi station may send with no other.
+   * Begins to answer for the guest, and tells the LAN so, three times. Bridged: with the guest's own hardware
+   * address; routed: with that of the uplink, for a Wi-Fi station may send with no other. To be called when the VM
+   * runs here and not before: from here traffic for the guest comes to this host. `conflict` when `binding` is not
+   * what the tap is bound to.
    */
   async announce(
     binding: NetworkBinding,
@@ -120,22 +125,35 @@ export class HostNetwork {
     guestAddresses: readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
-    const out = lanInterface(binding);
-    const mac = binding.mode === 'bridged' ? guestMac : await this.hardwareAddress(out, signal);
-    if (mac === undefined) throw new DockError('not-found', `there is no interface ${out}`);
+    const answering = this.#inTurn(() => this.#answer(binding, guestMac, signal));
+    const mac = binding.mode === 'bridged' ? guestMac : await hardwareAddressOf(binding.uplink, signal);
+    const frames = guestAddresses.map((address) => buildGratuitousArp(mac, address));
+    await Promise.all([answering, sendRepeatedly(lanInterface(binding), frames, answering, signal)]);
+  }
+
+  async #answer(binding: NetworkBinding, guestMac: string, signal: AbortSignal): Promise<void> {
+    const record = await this.#records.read(binding.tap);
+    const bound = record?.binding;
+    if (
+      record === undefined ||
+      bound?.mode !== binding.mode ||
+      lanInterface(bound) !== lanInterface(binding)
+    ) {
+      throw new DockError(
+        'conflict',
+        `${binding.tap} is not joined to ${lanInterface(binding)}; bind it first`,
+      );
+    }
+    // Addresses that the guest got since: noted before they are answered for, beside the old ones.
+    if (!isDeepStrictEqual(bound, binding)) {
+      await this.#records.write({ ...record, binding: withAddressesOf(binding, bound) });
+    }
     if (binding.mode === 'bridged') {
       // The bridge may know the guest behind another port, from when it was on another bridged host.
       const entry = [guestMac, 'dev', binding.tap, 'master', 'dynamic'];
       await unlessGone(['bridge', 'fdb', 'replace', ...entry], signal);
-    }
-    const frames = guestAddresses.map((address) => buildGratuitousArp(mac, address));
-    let elapsedMs = 0;
-    for (const atMs of announceAtMs) {
-      await delay(atMs - elapsedMs, undefined, { signal });
-      elapsedMs = atMs;
-      for (const input of frames) {
-        await run(['socat', '-u', '-', `INTERFACE:${out}`], { input, timeoutMs: commandLimitMs, signal });
-      }
+    } else {
+      await ipBatch(answerCommands(binding), signal);
     }
   }
 
@@ -212,19 +230,21 @@ export class HostNetwork {
   }
 }
 
-async function joinBridge(binding: NetworkBinding & { mode: 'bridged' }, signal: AbortSignal): Promise<void> {
-  await ip(['link', 'set', 'dev', binding.tap, 'master', binding.bridge], signal);
+/**
+ * Routes to the guest, and the host's answers for it on the LAN. `ip neigh add proxy` and not `proxy_arp` on the
+ * uplink: the host then answers there for the guest alone, and not for everything that it happens to have a route to.
+ */
+function answerCommands({ tap, uplink, guestAddresses }: NetworkBinding & { mode: 'routed' }): string[][] {
+  return guestAddresses.flatMap((address) => [
+    ['route', 'replace', `${address}/32`, 'dev', tap, 'scope', 'link'],
+    ['neigh', 'replace', 'proxy', address, 'dev', uplink],
+    // What this host itself knew of the guest as a neighbour on the LAN is no longer true.
+    ['neigh', 'flush', 'to', address, 'dev', uplink],
+  ]);
 }
 
-/**
- * `ip neigh add proxy` and not `proxy_arp` on the uplink: the host then answers there for the guest alone, and
- * not for everything that it happens to have a route to.
- */
-async function route(binding: NetworkBinding & { mode: 'routed' }, signal: AbortSignal): Promise<void> {
-  for (const address of binding.guestAddresses) {
-    await ip(['route', 'replace', `${address}/32`, 'dev', binding.tap, 'scope', 'link'], signal);
-    await ip(['neigh', 'replace', 'proxy', address, 'dev', binding.uplink], signal);
-    // What this host itself knew of the guest as a neighbour on the LAN is no longer true.
-    await unlessGone(['ip', 'neigh', 'flush', 'to', address, 'dev', binding.uplink], signal);
-  }
+function withAddressesOf(binding: NetworkBinding, other: NetworkBinding): NetworkBinding {
+  if (binding.mode !== 'routed' || other.mode !== 'routed') return binding;
+  const guestAddresses = [...new Set([...binding.guestAddresses, ...other.guestAddresses])];
+  return { ...binding, guestAddresses };
 }

@@ -11,6 +11,13 @@ export async function ip(args: readonly string[], signal: AbortSignal): Promise<
   await run(['ip', ...args], { timeoutMs: commandLimitMs, signal });
 }
 
+/** Several commands of ip(8) in one process, in order, up to the first that fails. Throws `io` with what it said. */
+export async function ipBatch(commands: readonly (readonly string[])[], signal: AbortSignal): Promise<void> {
+  if (commands.length === 0) return;
+  const input = commands.map((words) => `${words.join(' ')}\n`).join('');
+  await run(['ip', '-batch', '-'], { input, timeoutMs: commandLimitMs, signal });
+}
+
 /** For putting back: runs a command of iproute2, and what is gone already is no error. */
 export async function unlessGone(argv: readonly string[], signal: AbortSignal): Promise<void> {
   try {

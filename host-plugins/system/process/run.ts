@@ -1,11 +1,15 @@
 import { type ExecFileException, execFile } from 'node:child_process';
+import { pipeline } from 'node:stream/promises';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { interruption } from './interruption.ts';
 import { spawnFailure } from './spawn-failure.ts';
 
 interface RunOptions {
-  /** Written to the program's standard input, which is then closed. Without it the input is empty. */
-  readonly input?: string | Uint8Array;
+  /**
+   * Written to the program's standard input, which is then closed; parts are written as they come. Without it the
+   * input is empty. Parts whose making throws end the program.
+   */
+  readonly input?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** The program is killed after this many milliseconds. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -56,7 +60,9 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
   // A program that ends without reading its input closes the pipe: its exit code says how that went, not
   // EPIPE.
   child.stdin?.on('error', () => {});
-  child.stdin?.end(options.input ?? '');
+  const { input = '' } = options;
+  if (typeof input === 'string' || input instanceof Uint8Array) child.stdin?.end(input);
+  else if (child.stdin !== null) pipeline(input, child.stdin).catch(() => child.kill('SIGKILL'));
   return await promise;
 }
 

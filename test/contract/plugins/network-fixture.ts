@@ -118,6 +118,10 @@ export class Host implements AsyncDisposable {
   bind = (binding: NetworkBinding): Promise<void> => this.#call('bind', binding);
   withdraw = (tap: string): Promise<void> => this.#call('withdraw', tap);
   announce = (binding: NetworkBinding): Promise<void> => this.#call('announce', binding, guestMac, [guestIp]);
+  async join(binding: NetworkBinding): Promise<void> {
+    await this.bind(binding);
+    await this.announce(binding);
+  }
 
   async #call<T>(method: string, ...params: unknown[]): Promise<T> {
     const line = await new Promise<string>((resolve) => {

@@ -75,7 +75,7 @@ describe('a routed guest', () => {
   it('is reached from the LAN, and reaches it, through proxy ARP', async () => {
     await lan.mobile.createTap(tap);
     await lan.moveGuest(lan.mobile, tap);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
     expect(await lan.client.ping(guestIp)).toBe(0);
     expect(await lan.guest.ping(clientIp)).toBe(0);
     expect(await lan.client.neighbour(guestIp)).toBe(await lan.mobile.hardwareAddress('wlan0'));
@@ -86,7 +86,7 @@ describe('a routed guest', () => {
 
   it('is answered for at once, and nobody else is', async () => {
     await lan.mobile.createTap(tap);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
     await lan.moveGuest(lan.mobile, tap);
     // proxy_delay would hold the answer back for up to 0.8 s.
     const answer = await lan.client.run(
@@ -112,9 +112,8 @@ describe('a routed guest', () => {
     await lan.switch.run('nft', `add rule netdev probe in ether saddr != ${uplink} counter`);
     await lan.switch.run('nft', `add rule netdev probe in ether saddr ${uplink} counter`);
     await lan.mobile.createTap(tap);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
     await lan.moveGuest(lan.mobile, tap);
-    await lan.mobile.announce(routed);
     expect(await lan.guest.ping(clientIp)).toBe(0);
     const listed = await lan.switch.run('nft', 'list', 'chain', 'netdev', 'probe', 'in');
     const [foreign, own] = [...listed.matchAll(/counter packets (\d+)/g)].map((match) => Number(match[1]));
@@ -124,7 +123,7 @@ describe('a routed guest', () => {
 
   it('is heard though it still sends to hardware addresses of its last host', async () => {
     await lan.mobile.createTap(tap);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
     await lan.moveGuest(lan.mobile, tap);
     await lan.guest.run(
       'ip',
@@ -143,7 +142,7 @@ describe('a routed guest', () => {
 
   it('cannot pretend to be another address', async () => {
     await lan.mobile.createTap(tap);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
     await lan.moveGuest(lan.mobile, tap);
     expect(await lan.guest.ping(clientIp)).toBe(0);
     await lan.guest.run('ip', 'address', 'add', '10.77.0.77/24', 'dev', 'eth0');
@@ -157,7 +156,7 @@ describe('a routed guest', () => {
 
   it('does not reach wdockd on its host, and reaches other ports', async () => {
     await lan.mobile.createTap(tap);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
     await lan.moveGuest(lan.mobile, tap);
     const daemon = await countArrivals(lan.mobile.namespace, closedPort);
     const other = await countArrivals(lan.mobile.namespace, 80);
@@ -203,7 +202,7 @@ describe('a move', () => {
   it('leaves the old host silent and as it was', async () => {
     const before = await fingerprint(lan.mobile);
     await lan.mobile.createTap(tap);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
     await lan.moveGuest(lan.mobile, tap);
     expect(await lan.client.ping(guestIp)).toBe(0);
     expect(await fingerprint(lan.mobile)).not.toBe(before);
@@ -220,7 +219,7 @@ describe('a move', () => {
   it('is announced: a client that knows the old place takes the new one at once, there and back', async () => {
     await lan.mobile.createTap(tap);
     await lan.desktop.createTap(tap);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
     await lan.moveGuest(lan.mobile, tap);
     expect(await lan.client.ping(guestIp)).toBe(0);
     expect(await lan.client.neighbour(guestIp)).not.toBe(guestMac);
@@ -250,12 +249,60 @@ describe('a move', () => {
   it('can be taken back by a wdockd that was killed after it had joined the guest', async () => {
     const before = await fingerprint(lan.mobile);
     await lan.mobile.createTap(tap);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
     await lan.mobile.kill();
     await lan.mobile.start();
     await lan.mobile.withdraw(tap);
     await lan.mobile.removeTap(tap);
     expect(await fingerprint(lan.mobile)).toBe(before);
+  });
+});
+
+describe('a host whose guest is still elsewhere', () => {
+  it('takes no traffic of the LAN, nor its own, when it is bound to route', async () => {
+    await lan.desktop.createTap(tap);
+    await lan.moveGuest(lan.desktop, tap);
+    await lan.desktop.join(bridged);
+    await lan.mobile.createTap(tap);
+    await lan.mobile.bind(routed);
+    for (const host of [lan.client, lan.mobile.namespace]) {
+      await host.run('ip', 'neigh', 'flush', 'all');
+      expect(await host.ping(guestIp)).toBe(0);
+      expect(await host.neighbour(guestIp)).toBe(guestMac);
+    }
+  });
+
+  it('takes no traffic of the LAN, nor its own, when it is bound on a bridge', async () => {
+    await lan.mobile.createTap(tap);
+    await lan.mobile.join(routed);
+    await lan.moveGuest(lan.mobile, tap);
+    await lan.desktop.createTap(tap);
+    await lan.desktop.bind(bridged);
+    for (const host of [lan.client, lan.desktop.namespace]) {
+      await host.run('ip', 'neigh', 'flush', 'all');
+      expect(await host.ping(guestIp)).toBe(0);
+      expect(await host.neighbour(guestIp)).toBe(await lan.mobile.hardwareAddress('wlan0'));
+    }
+  });
+
+  it('answers as soon as it announces, and for what the guest got in the meantime', async () => {
+    await lan.mobile.createTap(tap);
+    await lan.moveGuest(lan.mobile, tap);
+    await lan.mobile.bind({ ...routed, guestAddresses: [] });
+    expect(await lan.client.ping(guestIp, 1)).toBe(1);
+    await lan.mobile.announce(routed);
+    expect(await lan.client.ping(guestIp)).toBe(0);
+    await lan.mobile.withdraw(tap);
+    expect(await lan.mobile.namespace.run('ip', 'neigh', 'show', 'proxy')).toBe('');
+  });
+
+  it('refuses to answer for a tap that it has not bound', async () => {
+    await lan.mobile.createTap(tap);
+    await expect(lan.mobile.announce(routed)).rejects.toMatchObject({ kind: 'conflict' });
+    await lan.mobile.bind(routed);
+    await lan.mobile.withdraw(tap);
+    await expect(lan.mobile.announce(routed)).rejects.toMatchObject({ kind: 'conflict' });
+    expect(await lan.mobile.namespace.run('ip', 'neigh', 'show', 'proxy')).toBe('');
   });
 });
 
@@ -272,7 +319,7 @@ describe('a host', () => {
 
   it('has nothing to do for a tap that is gone', async () => {
     await lan.mobile.createTap(tap);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
     await lan.mobile.namespace.run('ip', 'link', 'delete', tap);
     await lan.mobile.withdraw(tap);
     await lan.mobile.removeTap(tap);
@@ -282,8 +329,8 @@ describe('a host', () => {
   it('may create, bind and withdraw twice', async () => {
     await lan.mobile.createTap(tap);
     await lan.mobile.createTap(tap);
-    await lan.mobile.bind(routed);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
+    await lan.mobile.join(routed);
     await lan.moveGuest(lan.mobile, tap);
     expect(await lan.client.ping(guestIp)).toBe(0);
     await lan.mobile.withdraw(tap);
@@ -316,7 +363,7 @@ describe('what forwards for the guest', () => {
     const passed = async () =>
       Number(/packets (\d+)/.exec(await namespace.run('nft', 'list', 'chain', 'inet', 'probe', 'out'))?.[1]);
     await lan.mobile.createTap(tap);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
     await lan.moveGuest(lan.mobile, tap);
     await lan.client.run('ip', 'route', 'add', '10.88.0.0/24', 'via', '10.77.0.11');
     await lan.guest.run('ip', 'route', 'add', '10.88.0.0/24', 'via', '10.77.0.11');
@@ -332,7 +379,7 @@ describe('what forwards for the guest', () => {
     const { namespace } = lan.mobile;
     await namespace.setting('conf/wlan0/forwarding', '1');
     await lan.mobile.createTap(tap);
-    await lan.mobile.bind(routed);
+    await lan.mobile.join(routed);
     expect(await namespace.run('nft', 'list', 'ruleset')).not.toMatch(/iifname "wlan0"/);
     await lan.mobile.withdraw(tap);
     expect(await namespace.setting('conf/wlan0/forwarding')).toBe('1');
