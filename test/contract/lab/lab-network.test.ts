@@ -4,7 +4,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { labAddresses } from '../../lab/network/address-plan.ts';
+import { labAddresses, labMacs } from '../../lab/network/address-plan.ts';
 import { GapProbe } from '../../lab/network/gap-probe.ts';
 import { LabNetwork } from '../../lab/network/lab-network.ts';
 import type { NetworkNamespace } from '../../lab/network/network-namespace.ts';
@@ -134,10 +134,12 @@ describe('the lab network', { timeout: 60_000 }, () => {
     expect(leases.get('52:54:00:12:34:56')).toBe(labAddresses.workspace);
   });
 
-  it('takes no sender from the Wi-Fi host but itself, as an access point', async () => {
+  it('takes no sender from the Wi-Fi host but itself, as an access point, and counts who tried', async () => {
     await using network = await LabNetwork.create({}, soon());
+    await network.mid.run(['ping', '-c2', '-i0.2', '-W1', labAddresses.client], soon());
+    expect(await network.foreignFrames(soon())).toBe(0);
     const commands = [
-      'link add foreign link wlan0 type macvlan mode bridge',
+      'link add foreign link wlan0 address 52:54:00:66:66:66 type macvlan mode bridge',
       'address add 10.77.0.60/24 dev foreign',
       'link set foreign up',
     ];
@@ -146,6 +148,9 @@ describe('the lab network', { timeout: 60_000 }, () => {
       network.mid.run(['ping', '-c2', '-i0.2', '-W1', '-I', device, labAddresses.client], soon());
     await expect(ping('foreign')).rejects.toThrow(/ping .* ended with 1/);
     await ping('wlan0');
+    const frames = await network.framesFromMid(soon());
+    expect([...frames.keys()].toSorted()).toEqual(['52:54:00:66:66:66', labMacs.mid]);
+    expect(await network.foreignFrames(soon())).toBeGreaterThan(0);
   });
 
   it.each([

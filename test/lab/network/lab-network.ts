@@ -1,6 +1,20 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { labAddresses, labMacs, labWorkspaceMac, lanPrefixLength } from './address-plan.ts';
+import { accessPointRules, type FramesBySender, readFramesBySender } from './access-point.ts';
+import {
+  type HostPlan,
+  type LabHostName,
+  type LabLayout,
+  type LanPlan,
+  labAddresses,
+  labAddresses6,
+  labMacs,
+  labWorkspaceMac,
+  lanA,
+  lanB,
+  planHosts,
+} from './address-plan.ts';
+import { cableCommands, hostCommands, settingsCommand, switchCommands } from './host-commands.ts';
 import { LanServices } from './lan-services.ts';
 import { type LinkShapeName, shapeArguments } from './link-shape.ts';
 import { NetworkNamespace } from './network-namespace.ts';
@@ -8,17 +22,18 @@ import { forgetRun, recordRun, runFolder, sweepDeadRuns } from './sweep.ts';
 
 export interface LabNetworkOptions {
   workspaceMac?: string;
+  /** Default: `lan`. */
+  layout?: LabLayout;
   midLink?: LinkShapeName;
   pcLink?: LinkShapeName;
 }
 
-export type LabHostName = 'mid' | 'pc' | 'client';
-
-/** The device by which each host reaches the LAN; the switch's port to it has the host's name. */
-const uplinks: Record<LabHostName, string> = { mid: 'wlan0', pc: 'eth0', client: 'eth0' };
-
-/** The LAN's switch, in the namespace `lan`. */
-const switchDevice = 'switch0';
+/** A router between two LANs; no duplicate address detection, for which a new link would wait a second. */
+const routerSettings = {
+  'ipv4/ip_forward': 1,
+  'ipv6/conf/all/forwarding': 1,
+  'ipv6/conf/default/accept_dad': 0,
+};
 
 /**
  * A LAN with two devices and a client, in namespaces of their own:
@@ -27,28 +42,50 @@ const switchDevice = 'switch0';
  *     mid     wlan0 10.77.0.11                      shaped; the switch takes no other sender from it, as Wi-Fi does
  *     pc      br0 10.77.0.12, its port eth0         shaped
  *     client  eth0 10.77.0.21
+ *
+ * or two LANs, which the router joins:
+ *
+ *     lan       switch0 and ports mid, client; switch1 (router 10.78.0.1, DHCP) and ports pc, client-b
+ *     pc        br0 10.78.0.12, its port eth0
+ *     client-b  eth0 10.78.0.21
+ *
+ * Each LAN has IPv6 as well, fd00:77::/64 and fd00:78::/64, with the same last numbers, and by router advertisements
+ * and DHCPv6 for whoever asks.
  */
 export class LabNetwork implements AsyncDisposable {
   readonly label: string;
+  readonly layout: LabLayout;
   readonly lan: NetworkNamespace;
   readonly mid: NetworkNamespace;
   readonly pc: NetworkNamespace;
   readonly client: NetworkNamespace;
-  readonly addresses = labAddresses;
-  readonly #services: LanServices;
+  readonly addresses;
+  readonly addresses6;
+  readonly #clientB: NetworkNamespace | undefined;
+  readonly #hosts: readonly HostPlan[];
+  readonly #services: ReadonlyMap<LanPlan, LanServices>;
   readonly #resources: AsyncDisposableStack;
 
   private constructor(
     label: string,
-    namespaces: Record<'lan' | LabHostName, NetworkNamespace>,
-    services: LanServices,
+    layout: LabLayout,
+    hosts: readonly HostPlan[],
+    namespaces: ReadonlyMap<string, NetworkNamespace>,
+    services: ReadonlyMap<LanPlan, LanServices>,
     resources: AsyncDisposableStack,
   ) {
+    const named = (name: 'lan' | LabHostName) => namespaces.get(name) as NetworkNamespace;
+    const pc = hosts.find(({ name }) => name === 'pc') as HostPlan;
     this.label = label;
-    this.lan = namespaces.lan;
-    this.mid = namespaces.mid;
-    this.pc = namespaces.pc;
-    this.client = namespaces.client;
+    this.layout = layout;
+    this.lan = named('lan');
+    this.mid = named('mid');
+    this.pc = named('pc');
+    this.client = named('client');
+    this.#clientB = namespaces.get('client-b');
+    this.addresses = { ...labAddresses, pc: pc.address };
+    this.addresses6 = { ...labAddresses6, pc: pc.address6 };
+    this.#hosts = hosts;
     this.#services = services;
     this.#resources = resources;
   }
@@ -57,38 +94,35 @@ export class LabNetwork implements AsyncDisposable {
   static async create(options: LabNetworkOptions, signal: AbortSignal): Promise<LabNetwork> {
     await sweepDeadRuns();
     const label = `wdock-lab-${process.pid}-${randomBytes(3).toString('hex')}`;
+    const layout = options.layout ?? 'lan';
+    const lans = layout === 'lan' ? [lanA] : [lanA, lanB];
+    const hosts = planHosts(layout);
     await using resources = new AsyncDisposableStack();
     resources.defer(() => forgetRun(label));
 
-    const make = async (name: string) => resources.use(await NetworkNamespace.create(name, label, signal));
-    const namespaces = {
-      lan: await make('lan'),
-      mid: await make('mid'),
-      pc: await make('pc'),
-      client: await make('client'),
-    };
+    const namespaces = new Map<string, NetworkNamespace>();
+    for (const name of ['lan', ...hosts.map((host) => host.name)]) {
+      namespaces.set(name, resources.use(await NetworkNamespace.create(name, label, signal)));
+    }
     await recordRun(
       label,
-      Object.values(namespaces).map((namespace) => namespace.inode),
+      [...namespaces.values()].map((namespace) => namespace.inode),
     );
 
-    const { lan, mid, pc, client } = namespaces;
-    await lan.run(['ip', '-batch', '-'], signal, switchCommands());
-    for (const name of ['mid', 'pc', 'client'] as const) await connect(lan, namespaces[name], name, signal);
-    await mid.run(['ip', '-batch', '-'], signal, stationCommands('wlan0', labAddresses.mid));
-    await pc.run(['ip', '-batch', '-'], signal, bridgedCommands('eth0', labAddresses.pc));
-    await client.run(['ip', '-batch', '-'], signal, stationCommands('eth0', labAddresses.client));
-    await lan.run(['nft', '-f', '-'], signal, accessPointRules);
-    const services = resources.use(
-      await LanServices.start(
-        lan,
-        switchDevice,
-        options.workspaceMac ?? labWorkspaceMac,
-        join(runFolder(label), 'leases'),
-      ),
-    );
+    const router = namespaces.get('lan') as NetworkNamespace;
+    await router.run(settingsCommand(routerSettings), signal);
+    await router.run(['ip', '-batch', '-'], signal, lans.map(switchCommands).join('\n'));
+    for (const plan of hosts)
+      await connect(router, namespaces.get(plan.name) as NetworkNamespace, plan, signal);
+    await router.run(['nft', '-f', '-'], signal, accessPointRules('mid', labMacs.mid));
+    const services = new Map<LanPlan, LanServices>();
+    const workspaceMac = options.workspaceMac ?? labWorkspaceMac;
+    for (const lan of lans) {
+      const leaseFile = join(runFolder(label), `leases-${lan.name}`);
+      services.set(lan, resources.use(await LanServices.start(router, lan, workspaceMac, leaseFile)));
+    }
 
-    const network = new LabNetwork(label, namespaces, services, resources.move());
+    const network = new LabNetwork(label, layout, hosts, namespaces, services, resources.move());
     try {
       await network.shape('mid', options.midLink ?? 'unshaped', signal);
       await network.shape('pc', options.pcLink ?? 'unshaped', signal);
@@ -99,9 +133,21 @@ export class LabNetwork implements AsyncDisposable {
     return network;
   }
 
+  /** The client on the PC's LAN. Only a lab with two LANs has one. */
+  get clientB(): NetworkNamespace {
+    if (this.#clientB === undefined) throw new Error('a lab with one LAN has no second client');
+    return this.#clientB;
+  }
+
+  /** The LAN that a host is on. */
+  lanOf(host: LabHostName): LanPlan {
+    return this.#host(host).lan;
+  }
+
   /** Gives a host's link a rate, in both directions. May be called while it is used. */
   async shape(host: LabHostName, shape: LinkShapeName, signal: AbortSignal): Promise<void> {
-    await this[host].run(['tc', ...shapeArguments(uplinks[host], shape)], signal);
+    const { uplink } = this.#host(host);
+    await this.#namespace(host).run(['tc', ...shapeArguments(uplink, shape)], signal);
     await this.lan.run(['tc', ...shapeArguments(host, shape)], signal);
   }
 
@@ -114,64 +160,56 @@ export class LabNetwork implements AsyncDisposable {
     await this.lan.run(['bridge', 'link', 'set', 'dev', host, 'state', '3'], signal);
   }
 
+  /** From now on nobody answers DHCP and DNS on this LAN, and no router is advertised. The router itself stays. */
+  async stopServices(lan: LanPlan): Promise<void> {
+    await this.#services.get(lan)?.[Symbol.asyncDispose]();
+  }
+
   /** For files of this run, sockets among them; removed with it, also when its process is killed. */
   get folder(): string {
     return runFolder(this.label);
   }
 
-  /** Address by card of all that asked the DHCP server. */
-  leases(): Promise<Map<string, string>> {
-    return this.#services.leases();
+  /** IPv4 address by card of all that asked a LAN's DHCP server. */
+  async leases(lan: LanPlan = lanA): Promise<Map<string, string>> {
+    return (await this.#services.get(lan)?.leases()) ?? new Map();
+  }
+
+  /** Frames that reached the access point from the MID since the lab was made, by sender. */
+  framesFromMid(signal: AbortSignal): Promise<FramesBySender> {
+    return readFramesBySender(this.lan, signal);
+  }
+
+  /** How many of these had another sender than the MID, which an access point drops. */
+  async foreignFrames(signal: AbortSignal): Promise<number> {
+    const frames = await this.framesFromMid(signal);
+    return [...frames].reduce((sum, [sender, count]) => (sender === labMacs.mid ? sum : sum + count), 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#resources.disposeAsync();
   }
-}
 
-function switchCommands(): string {
-  return [
-    // No forwarding delay: a port that waits 15 s before it forwards would be measured as silence of the guest.
-    `link add ${switchDevice} address ${labMacs.router} type bridge forward_delay 0 stp_state 0`,
-    `address add ${labAddresses.router}/${lanPrefixLength} dev ${switchDevice}`,
-    `link set ${switchDevice} up`,
-  ].join('\n');
-}
+  #host(name: LabHostName): HostPlan {
+    const found = this.#hosts.find((host) => host.name === name);
+    if (found === undefined) throw new Error(`this lab has no host ${name}`);
+    return found;
+  }
 
-function stationCommands(device: string, address: string): string {
-  return [
-    `address add ${address}/${lanPrefixLength} dev ${device}`,
-    `link set ${device} up`,
-    `route add default via ${labAddresses.router}`,
-  ].join('\n');
-}
-
-function bridgedCommands(device: string, address: string): string {
-  return [
-    `link add br0 address ${labMacs.pc} type bridge forward_delay 0 stp_state 0`,
-    `link set ${device} master br0 up`,
-    `address add ${address}/${lanPrefixLength} dev br0`,
-    'link set br0 up',
-    `route add default via ${labAddresses.router}`,
-  ].join('\n');
+  #namespace(name: LabHostName): NetworkNamespace {
+    return name === 'client-b' ? this.clientB : this[name];
+  }
 }
 
 async function connect(
-  lan: NetworkNamespace,
+  router: NetworkNamespace,
   host: NetworkNamespace,
-  name: LabHostName,
+  plan: HostPlan,
   signal: AbortSignal,
 ): Promise<void> {
-  // Named by process, because the other end is made inside a namespace that only its keeper holds.
-  const peer = `peer name ${uplinks[name]} address ${labMacs[name]} netns ${host.keeperPid}`;
-  const commands = [`link add ${name} type veth ${peer}`, `link set ${name} master ${switchDevice} up`];
-  await lan.run(['ip', '-batch', '-'], signal, commands.join('\n'));
+  await router.run(['ip', '-batch', '-'], signal, cableCommands(plan, host.keeperPid));
+  await host.run(['ip', '-batch', '-'], signal, hostCommands(plan));
+  // Its addresses are those above and no others.
+  const device = plan.bridge ?? plan.uplink;
+  await host.run(settingsCommand({ [`ipv6/conf/${device}/accept_ra`]: 0 }), signal);
 }
-
-/** An access point takes no frame whose sender is not the station itself. */
-const accessPointRules = `table bridge access_point {
-  chain from_stations {
-    type filter hook prerouting priority 0; policy accept;
-    iifname "mid" ether saddr != ${labMacs.mid} drop
-  }
-}`;
