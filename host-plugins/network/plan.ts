@@ -22,7 +22,7 @@ export const NetworkChange = z.discriminatedUnion('action', [
 export type NetworkChange = z.infer<typeof NetworkChange>;
 
 /**
- * The path is laid before the VM runs, so that its first frame arrives; then the LAN is told, then the guest.
+ * The path is laid while the VM still runs elsewhere, which takes nothing from it; when it runs the LAN is told, then the guest.
  * Planned also when mode and link stay the same: it is another host.
  */
 export function planNetwork(context: PlanContext): PlanStep[] {
@@ -35,7 +35,7 @@ export function planNetwork(context: PlanContext): PlanStep[] {
   return [
     {
       resource: 'network',
-      when: 'before-run',
+      when: 'on-arrival',
       text: `join the guest to the network, ${where}`,
       change: bind,
     },

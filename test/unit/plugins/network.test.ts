@@ -41,7 +41,7 @@ describe('choosing the way to the LAN', () => {
     const to = allocation({ network: { mode: 'routed', metered: true } });
     const steps = planNetwork(context({ to, target: host() }));
     expect(steps.map((step) => [step.when, NetworkChange.parse(step.change).action])).toEqual([
-      ['before-run', 'bind'],
+      ['on-arrival', 'bind'],
       ['on-run', 'announce'],
       ['after-move', 'apply'],
     ]);
