@@ -10,12 +10,20 @@ import { labAddresses } from './network/address-plan.ts';
 import { LabNetwork } from './network/lab-network.ts';
 import type { LinkShapeName } from './network/link-shape.ts';
 import { createOverlay } from './state/lab-machine.ts';
+import { backgroundService } from './verify/background-service.ts';
 
 /** The name of the workspace that the lab's MID has. */
 export const labWorkspace = 'work';
 
-/** What the lab adds to the MID's policy for its workspace: a service that sleeps on a small device. */
-const workspacePolicy = 'version: 1\nservices:\n  sleep: []\n';
+/** What the workspace itself asks for: a service of the guest sleeps, but at the desk. */
+const workspacePolicy = `version: 1
+services:
+  sleep: [${backgroundService}]
+when:
+  - if: { class: desktop }
+    services:
+      awake: [${backgroundService}]
+`;
 
 export interface LabOptions {
   readonly link: LinkShapeName;

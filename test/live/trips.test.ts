@@ -6,6 +6,7 @@ import { judgeTrip } from '../lab/demo/judge-trip.ts';
 import { Lab, labWorkspace, provideGuestWithAgent } from '../lab/lab.ts';
 import { GapProbe } from '../lab/network/gap-probe.ts';
 import { holderName } from '../lab/verify/memory-holder.ts';
+import type { VerifyReport } from '../lab/verify/report.ts';
 import { VerifyWatch } from '../lab/verify/verify-watch.ts';
 import { onlyCopy, seenBy } from './copies.ts';
 
@@ -21,6 +22,7 @@ describe('a workspace and two devices', () => {
   let lab: Lab;
   let load: VerifyWatch;
   let run: number;
+  let beatsAsleep: number;
 
   beforeAll(async () => {
     const signal = within(14 * 60_000);
@@ -55,6 +57,19 @@ describe('a workspace and two devices', () => {
     expect(report).toMatchObject({ verdict: 'intact', run });
   }
 
+  /** The service that the policy has sleep on the MID, as the guest's kernel has it; returns how far it has come. */
+  async function expectAsleep(): Promise<number> {
+    const { background } = await load.reportWhere(
+      (report) => report.background?.frozen === true,
+      within(30_000),
+    );
+    const { beats = -1 } = background ?? {};
+    // All of the guest's memory is compared meanwhile: time enough for whoever is awake.
+    const later = await load.verdict(within(60_000));
+    expect(later.background).toEqual({ beats, frozen: true });
+    return beats;
+  }
+
   /** What the guest is short of is no resource of its machine, and is said with its reason. */
   function expectAsAsked({ shortfalls }: TripOutcome): void {
     for (const { resource, reason } of shortfalls) {
@@ -74,6 +89,10 @@ describe('a workspace and two devices', () => {
     const error = await refusal(lab.mid.trip(['dock', 'office'], silent, within(tripLimitMs)));
     expect(error.kind).toBe('not-found');
     expect(error.message).toContain('office');
+  });
+
+  it('has a service asleep on the small device, as its policy says', async () => {
+    beatsAsleep = await expectAsleep();
   });
 
   it('is not undocked at home', async () => {
@@ -152,6 +171,10 @@ describe('a workspace and two devices', () => {
     await probe.nextReply(within(30_000));
     expect(probe.measure().networkGapMs).toBeLessThan(sanityGapMs);
     expect((await onlyCopy(lab)).host).toBe('pc');
+    // The service that slept is awake, and goes on where it was stopped.
+    const awake = ({ background }: VerifyReport) =>
+      background?.frozen === false && background.beats > beatsAsleep;
+    await load.reportWhere(awake, within(30_000));
     await expectIntact();
   });
 
@@ -196,6 +219,7 @@ describe('a workspace and two devices', () => {
     await probe.nextReply(within(30_000));
     expect(probe.measure().networkGapMs).toBeLessThan(sanityGapMs);
     await expectNothingOnThePc();
+    expect(await expectAsleep()).toBeGreaterThan(beatsAsleep);
     await expectIntact();
   });
 });

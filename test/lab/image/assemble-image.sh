@@ -37,7 +37,8 @@ printf '127.0.0.1 localhost\n127.0.1.1 workspace\n' >"$root/etc/hosts"
 : >"$root/etc/machine-id"
 ln --symbolic --force /run/NetworkManager/resolv.conf "$root/etc/resolv.conf"
 
-in_guest systemctl --quiet enable NetworkManager.service lab-desktop.service lab-verify.service lab-settled.path
+in_guest systemctl --quiet enable NetworkManager.service lab-desktop.service lab-verify.service lab-background.service \
+  lab-settled.path
 in_guest systemctl --quiet set-default multi-user.target
 # What a machine that is never installed on, never updated and never asked for its logs has no use for.
 in_guest systemctl --quiet mask \

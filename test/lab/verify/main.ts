@@ -5,6 +5,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep, setImmediate as yieldToEvents } from 'node:timers/promises';
+import { readBackground } from './background-service.ts';
 import { DiskRing } from './disk-ring.ts';
 import { MemoryArena } from './memory-arena.ts';
 import { MemoryHolder } from './memory-holder.ts';
@@ -73,6 +74,7 @@ function serve(socket: Socket): void {
   let sequence = 0;
   let watching: NodeJS.Timeout | undefined;
   const send = (verdict?: 'intact' | 'damaged') => {
+    const background = readBackground();
     const report: VerifyReport = {
       sequence: sequence++,
       run,
@@ -81,6 +83,7 @@ function serve(socket: Socket): void {
       memory: memory.counters,
       disk: disk.counters,
       heldMiB: holder.heldMiB,
+      ...(background === undefined ? {} : { background }),
       ...(verdict === undefined ? {} : { verdict }),
     };
     socket.write(`${JSON.stringify(report)}\n`);

@@ -1,3 +1,4 @@
+import type { BackgroundState } from './background-service.ts';
 import type { DiskCounters } from './disk-ring.ts';
 import type { MemoryCounters } from './memory-arena.ts';
 
@@ -15,6 +16,8 @@ export interface VerifyReport {
   disk: DiskCounters;
   /** What `hold` keeps in use besides, MiB. */
   heldMiB: number;
+  /** The service that sleeps on the MID, as it is right now; not there where it does not run. */
+  background?: BackgroundState;
   /** Only in the answer to `verdict`, after everything was checked once more, the disk past the page cache. */
   verdict?: 'intact' | 'damaged';
 }

@@ -31,6 +31,7 @@ const Report = z.object({
   memory: MemoryCounters,
   disk: DiskCounters,
   heldMiB: z.int(),
+  background: z.strictObject({ beats: z.int(), frozen: z.boolean() }).optional(),
   verdict: z.enum(['intact', 'damaged']).optional(),
 });
 
@@ -92,6 +93,11 @@ export class VerifyWatch implements AsyncDisposable {
    */
   nextReport(signal: AbortSignal): Promise<VerifyReport> {
     return this.#wait(() => true, signal);
+  }
+
+  /** The next report of which this holds; throws as `nextReport` does. */
+  reportWhere(wanted: (report: VerifyReport) => boolean, signal: AbortSignal): Promise<VerifyReport> {
+    return this.#wait(wanted, signal);
   }
 
   /** Has a program in the guest use this much memory more, a multiple of 4 MiB; 0 lets it go. */
