@@ -20,6 +20,13 @@ export interface RunningWdock {
   interrupt(): void;
 }
 
+/** What `--json` prints: one object a line. */
+export const jsonLines = (text: string) =>
+  text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
 /** wdock in this process, with what it prints caught. */
 export function startWdock(args: readonly string[], environment: NodeJS.ProcessEnv = {}): RunningWdock {
   const printed = { out: '', err: '' };
