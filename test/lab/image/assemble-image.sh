@@ -2,10 +2,10 @@
 # Makes the guest's disk, kernel and initrd from the base tree, the lab's configuration and the agent's package.
 # Runs as root in a mount and PID namespace of its own, so that nothing it mounts or starts outlives it.
 #
-#   assemble-image.sh <base.tar> <guest folder> <verify.mjs> <agent .deb, or "none"> <disk MiB> <output folder>
+#   assemble-image.sh <base.tar> <guest folder> <programs folder> <agent .deb, or "none"> <disk MiB> <output folder>
 set -eu
 
-base=$1 guest=$2 verify=$3 agent=$4 disk_mib=$5 out=$6
+base=$1 guest=$2 programs=$3 agent=$4 disk_mib=$5 out=$6
 root=$out/root
 
 step() { echo "step: $1"; }
@@ -17,7 +17,7 @@ tar --extract --file="$base" --directory="$root" --exclude='./dev/*' --numeric-o
 
 step 'configuring the guest'
 cp --recursive --no-target-directory "$guest" "$root"
-cp "$verify" "$root/usr/local/lib/wireless-dock-lab/verify.mjs"
+cp "$programs"/*.mjs "$root/usr/local/lib/wireless-dock-lab/"
 # A checkout has the modes of whoever made it; NetworkManager ignores profiles that others may read.
 (cd "$guest" && find . -mindepth 1) | while read -r path; do
   chown --no-dereference 0:0 "$root/$path"
@@ -38,7 +38,7 @@ printf '127.0.0.1 localhost\n127.0.1.1 workspace\n' >"$root/etc/hosts"
 ln --symbolic --force /run/NetworkManager/resolv.conf "$root/etc/resolv.conf"
 
 in_guest systemctl --quiet enable NetworkManager.service lab-desktop.service lab-verify.service lab-background.service \
-  lab-settled.path
+  lab-peer.socket lab-settled.path
 in_guest systemctl --quiet set-default multi-user.target
 # What a machine that is never installed on, never updated and never asked for its logs has no use for.
 in_guest systemctl --quiet mask \

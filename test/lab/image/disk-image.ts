@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readKeyedFile, readKeyedFiles } from '../cache/cache-folder.ts';
 import { cacheKey } from '../cache/cache-key.ts';
 import { cachedBuild, type Progress } from '../cache/cached-build.ts';
 import { runCommand } from '../run-command.ts';
-import { bundleVerify } from './bundle-verify.ts';
+import { bundleGuestPrograms } from './bundle-guest-programs.ts';
 import { guestDiskMiB, guestUser } from './guest-recipe.ts';
 
 /** What QEMU needs to boot the guest. The disk is never written to: a run uses an overlay on it. */
@@ -35,12 +35,12 @@ export async function provideDiskImage(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<GuestImage> {
-  const verify = await bundleVerify();
+  const programs = await bundleGuestPrograms();
   const agent = agentPackage === undefined ? new Uint8Array() : await readFile(agentPackage);
   const key = cacheKey({ format: '2', baseTree, diskMiB: String(guestDiskMiB), user: guestUser.name }, [
     ...(await readKeyedFiles(guestFolder)),
     await readKeyedFile(assembleScript, 'assemble-image.sh'),
-    { path: 'verify.mjs', executable: false, content: verify },
+    ...programs,
     { path: 'agent.deb', executable: false, content: agent },
   ]);
   const build = {
@@ -49,14 +49,15 @@ export async function provideDiskImage(
     key,
     neededMiB: 3000,
     build: async (folder: string, buildSignal: AbortSignal) => {
-      const verifyFile = join(folder, 'verify.mjs');
-      await writeFile(verifyFile, verify);
+      const programFolder = join(folder, 'programs');
+      await mkdir(programFolder);
+      for (const { path, content } of programs) await writeFile(join(programFolder, path), content);
       const argv = [
         ...ownNamespaces(process.geteuid?.() === 0),
         assembleScript,
         baseTree,
         guestFolder,
-        verifyFile,
+        programFolder,
         agentPackage ?? 'none',
         String(guestDiskMiB),
         folder,
@@ -65,7 +66,7 @@ export async function provideDiskImage(
         if (line.startsWith('step: ')) progress(line.slice('step: '.length));
       };
       await runCommand(argv, { onLine }, buildSignal);
-      await rm(verifyFile);
+      await rm(programFolder, { recursive: true });
       await writeFile(join(folder, 'identity'), `${key}-${randomUUID()}`);
     },
   };

@@ -1,5 +1,5 @@
 // The load inside the lab's guest: memory and disk whose right content is known, changed and checked all the time.
-// Bundled for the guest's Node by test/lab/image/bundle-verify.ts.
+// Bundled for the guest's Node by test/lab/image/bundle-guest-programs.ts.
 import { randomInt } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';

@@ -1,0 +1,71 @@
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { isIPv6 } from 'node:net';
+import type { z } from 'zod';
+import { Silence } from './silence.ts';
+import type { DatagramsSeen } from './traffic-report.ts';
+
+/** Bytes in a datagram: one every 10 ms is 1 Mbit/s. It fits every link that carries IPv6. */
+const datagramBytes = 1250;
+/** An answer that is later than this is one that does not come. */
+const lateMs = 2_000;
+
+/** Numbered datagrams at a steady rate to somebody who sends each back. */
+export class Datagrams {
+  readonly #name: string;
+  readonly #socket: Socket;
+  readonly #silence = new Silence(performance.now());
+  readonly #pacing: NodeJS.Timeout;
+  /** When each was sent that has not come back. */
+  readonly #awaitedMs = new Map<number, number>();
+  #sent = 0;
+  #answered = 0;
+  #doubled = 0;
+
+  private constructor(name: string, socket: Socket, bitsPerS: number) {
+    this.#name = name;
+    this.#socket = socket;
+    socket.on('message', (message) => this.#take(message.readUInt32BE(0)));
+    // Said of a datagram that was not delivered: it counts as lost.
+    socket.on('error', () => undefined);
+    this.#pacing = setInterval(() => this.#send(), (datagramBytes * 8 * 1000) / bitsPerS);
+  }
+
+  static async open(name: string, address: string, port: number, bitsPerS: number): Promise<Datagrams> {
+    const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+    socket.connect(port, address);
+    await once(socket, 'connect');
+    return new Datagrams(name, socket, bitsPerS);
+  }
+
+  mark(): void {
+    this.#silence.mark(performance.now());
+  }
+
+  report(): z.infer<typeof DatagramsSeen> {
+    const nowMs = performance.now();
+    const lost = [...this.#awaitedMs.values()].filter((sentMs) => nowMs - sentMs > lateMs).length;
+    return {
+      ...{ name: this.#name, sent: this.#sent, answered: this.#answered, lost, doubled: this.#doubled },
+      longestSilenceMs: Math.round(this.#silence.longestMs(nowMs)),
+    };
+  }
+
+  close(): void {
+    clearInterval(this.#pacing);
+    this.#socket.close();
+  }
+
+  #send(): void {
+    const message = Buffer.alloc(datagramBytes);
+    message.writeUInt32BE(this.#sent);
+    this.#awaitedMs.set(this.#sent++, performance.now());
+    this.#socket.send(message, () => undefined);
+  }
+
+  #take(sequence: number): void {
+    this.#silence.heard(performance.now());
+    if (this.#awaitedMs.delete(sequence)) this.#answered++;
+    else this.#doubled++;
+  }
+}

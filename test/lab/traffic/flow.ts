@@ -1,0 +1,105 @@
+import type { Socket } from 'node:net';
+import { Silence } from './silence.ts';
+import { StreamCheck, type StreamCounters, StreamSource } from './stream-content.ts';
+
+/** What both ends of a flow must know of it; the one that connects sends it as its first line. */
+export interface FlowHeader {
+  readonly name: string;
+  /** The end that connects sends the stream of this salt, the other the one of the next. */
+  readonly salt: number;
+  /** In each direction. */
+  readonly bitsPerS: number;
+}
+
+/** What one end of a flow has seen. */
+export interface FlowReport extends StreamCounters {
+  readonly name: string;
+  readonly open: boolean;
+  /** Why it is not open. */
+  readonly ended: string | undefined;
+  readonly sentBytes: number;
+  /** Since the last mark, by this end's clock; that of a guest stands still while it is moved. */
+  readonly longestSilenceMs: number;
+}
+
+const tickMs = 20;
+/** After a stall, what was not sent is not made up for: a burst would be measured as life that was none. */
+const mostTicksAtOnce = 5;
+
+/** One end of a TCP connection on which known content flows both ways at a steady rate. */
+export class Flow {
+  readonly #name: string;
+  readonly #socket: Socket;
+  readonly #source: StreamSource;
+  readonly #check: StreamCheck;
+  readonly #silence = new Silence(performance.now());
+  #ended: string | undefined;
+
+  constructor(socket: Socket, { name, salt, bitsPerS }: FlowHeader, side: 'connects' | 'accepts') {
+    this.#name = name;
+    this.#socket = socket;
+    const [own, other] = side === 'connects' ? [salt, salt + 1] : [salt + 1, salt];
+    this.#source = new StreamSource(own);
+    this.#check = new StreamCheck(other);
+    socket.setNoDelay(true);
+    socket.on('data', (piece: Uint8Array) => {
+      this.#silence.heard(performance.now());
+      this.#check.take(piece);
+    });
+    socket.on('error', (error) => {
+      this.#ended ??= error.message;
+    });
+    socket.on('end', () => {
+      this.#ended ??= 'closed by the other end';
+    });
+    // Reading its first line has left it paused.
+    socket.resume();
+    const pacing = setInterval(() => this.#send(bitsPerS), tickMs);
+    socket.on('close', () => {
+      clearInterval(pacing);
+      this.#ended ??= 'closed';
+    });
+  }
+
+  mark(): void {
+    this.#silence.mark(performance.now());
+  }
+
+  report(): FlowReport {
+    return {
+      name: this.#name,
+      open: this.#ended === undefined,
+      ended: this.#ended,
+      sentBytes: this.#source.sentBytes,
+      ...this.#check.counters,
+      longestSilenceMs: Math.round(this.#silence.longestMs(performance.now())),
+    };
+  }
+
+  #lastMs = performance.now();
+  #send(bitsPerS: number): void {
+    const nowMs = performance.now();
+    const dueMs = Math.min(nowMs - this.#lastMs, tickMs * mostTicksAtOnce);
+    this.#lastMs = nowMs;
+    if (this.#ended !== undefined || this.#socket.writableNeedDrain) return;
+    this.#socket.write(this.#source.next(Math.round((bitsPerS / 8) * (dueMs / 1000))));
+  }
+}
+
+/** Takes the first line off a connection, and returns it with what came after it already. */
+export async function readFirstLine(socket: Socket): Promise<{ line: string; rest: Uint8Array }> {
+  return await new Promise((resolve, reject) => {
+    const pieces: Uint8Array[] = [];
+    const onData = (piece: Uint8Array) => {
+      pieces.push(piece);
+      const all = Buffer.concat(pieces);
+      const end = all.indexOf('\n');
+      if (end < 0) return;
+      socket.pause();
+      socket.off('data', onData).off('close', onClose);
+      resolve({ line: all.toString('utf8', 0, end), rest: all.subarray(end + 1) });
+    };
+    const onClose = () => reject(new Error('the connection was closed before its first line'));
+    socket.on('data', onData).once('close', onClose).once('error', reject);
+  });
+}

@@ -1,0 +1,36 @@
+import type { FlowHeader } from './flow.ts';
+
+/** Where the lab's peer in the guest listens; systemd starts it with the first connection. */
+export const peerPort = 7078;
+
+/** What the peer can be asked: one line of JSON on a connection of its own, which it answers with one line. */
+export type PeerRequest =
+  /** This connection becomes a flow; it is not answered. */
+  | { readonly kind: 'flow'; readonly header: FlowHeader }
+  /** Opens a flow to a host of the lab. */
+  | { readonly kind: 'dial'; readonly address: string; readonly port: number; readonly header: FlowHeader }
+  /** Sends back each datagram that comes to this own address, for as long as this connection is open. */
+  | { readonly kind: 'echo'; readonly address: string }
+  /** Its ends of all flows since its start. */
+  | { readonly kind: 'flows' }
+  | { readonly kind: 'network' }
+  | { readonly kind: 'resolve'; readonly name: string }
+  /** Tries to connect to every port of a range. Names no port where nothing answers. */
+  | {
+      readonly kind: 'scan';
+      readonly address: string;
+      readonly first: number;
+      readonly last: number;
+      readonly timeoutMs: number;
+    }
+  /** Sends a datagram to a port and waits for what comes back. */
+  | {
+      readonly kind: 'datagram';
+      readonly address: string;
+      readonly port: number;
+      readonly timeoutMs: number;
+    };
+
+/** How a datagram was taken: by somebody, by nobody (ICMP said so), or it cannot be told. */
+export const datagramFates = ['answered', 'refused', 'silent'] as const;
+export type DatagramFate = (typeof datagramFates)[number];

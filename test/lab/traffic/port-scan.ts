@@ -1,0 +1,52 @@
+import { createSocket } from 'node:dgram';
+import { connect, isIPv6 } from 'node:net';
+import type { DatagramFate } from './guest-peer.ts';
+
+const atOnce = 200;
+
+/** The TCP ports of a range that take a connection, lowest first. */
+export async function scanPorts(
+  address: string,
+  first: number,
+  last: number,
+  timeoutMs: number,
+): Promise<number[]> {
+  const open: number[] = [];
+  let next = first;
+  const scan = async () => {
+    for (let port = next++; port <= last; port = next++) {
+      if (await takesConnection(address, port, timeoutMs)) open.push(port);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, scan));
+  return open.sort((left, right) => left - right);
+}
+
+function takesConnection(host: string, port: number, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const timer = setTimeout(() => settle(false), timeoutMs);
+    const settle = (open: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(open);
+    };
+    socket.once('connect', () => settle(true)).on('error', () => settle(false));
+  });
+}
+
+/** What becomes of a datagram to a UDP port. */
+export function sendDatagram(address: string, port: number, timeoutMs: number): Promise<DatagramFate> {
+  return new Promise((resolve) => {
+    const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+    const timer = setTimeout(() => settle('silent'), timeoutMs);
+    const settle = (fate: DatagramFate) => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(fate);
+    };
+    socket.once('message', () => settle('answered')).once('error', () => settle('refused'));
+    // Connected, or nobody would say that it was refused.
+    socket.connect(port, address, () => socket.send('anybody there?'));
+  });
+}
