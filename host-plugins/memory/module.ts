@@ -1,10 +1,10 @@
 import { ContainerModule } from 'inversify';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import { Token } from '../contract/tokens.ts';
-import { MemoryPlugin } from './memory-plugin.ts';
+import { memoryPlugin } from './memory-plugin.ts';
 
 export const memoryModule = new ContainerModule(({ bind }) => {
   bind<ResourcePlugin>(Token.Plugin)
-    .toResolvedValue(() => new MemoryPlugin())
+    .toResolvedValue(() => memoryPlugin())
     .inSingletonScope();
 });

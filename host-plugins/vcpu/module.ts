@@ -1,10 +1,10 @@
 import { ContainerModule } from 'inversify';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import { Token } from '../contract/tokens.ts';
-import { VcpuPlugin } from './vcpu-plugin.ts';
+import { vcpuPlugin } from './vcpu-plugin.ts';
 
 export const vcpuModule = new ContainerModule(({ bind }) => {
   bind<ResourcePlugin>(Token.Plugin)
-    .toResolvedValue(() => new VcpuPlugin())
+    .toResolvedValue(() => vcpuPlugin())
     .inSingletonScope();
 });

@@ -1,20 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VirtualMachine } from '../../../host-plugins/contract/virtual-machine.ts';
-import { MemoryPlugin } from '../../../host-plugins/memory/memory-plugin.ts';
+import { memoryPlugin } from '../../../host-plugins/memory/memory-plugin.ts';
 import type { MemoryChange } from '../../../host-plugins/memory/plan.ts';
 import type { MemoryTiming } from '../../../host-plugins/memory/timing.ts';
 import { readFilling, readVcpuSlots, readVirtioMem } from '../../../host-plugins/qemu/read-filling.ts';
-import { StoragePlugin } from '../../../host-plugins/storage/storage-plugin.ts';
+import { planStorage } from '../../../host-plugins/storage/plan.ts';
+import { storagePlugin } from '../../../host-plugins/storage/storage-plugin.ts';
 import type { VcpuChange } from '../../../host-plugins/vcpu/plan.ts';
-import { VcpuPlugin } from '../../../host-plugins/vcpu/vcpu-plugin.ts';
+import { vcpuPlugin } from '../../../host-plugins/vcpu/vcpu-plugin.ts';
 import type { PlanStep } from '../../../protocol/plan.ts';
 import { smallContract, soon, TestHost } from '../qemu/machine-fixture.ts';
 
 // A real QEMU whose guest never runs: it plugs at once, and whatever needs the guest's help does not happen.
 const eject = { pollMs: 50, stallMs: 500 };
-const vcpuPlugin = new VcpuPlugin({ eject, onlineMs: 500 });
+const vcpus = vcpuPlugin({ eject, onlineMs: 500 });
 const memoryTiming: MemoryTiming = { shrink: eject, grow: eject, balloon: eject, agentMs: 500, guardMs: 100 };
-const memoryPlugin = new MemoryPlugin(memoryTiming);
+const memory = memoryPlugin(memoryTiming);
 
 const cleanup = new AsyncDisposableStack();
 let machine: VirtualMachine;
@@ -66,7 +67,7 @@ describe('the filling', () => {
 
 describe('vCPUs in a real QEMU', () => {
   it('are plugged slot by slot, and what needs the guest is said', async () => {
-    const { shortfalls } = await vcpuPlugin.adapt(vcpuStep('grow', 3), machine, silent, soon());
+    const { shortfalls } = await vcpus.adapt(vcpuStep('grow', 3), machine, silent, soon());
     expect((await readFilling(machine.qmp, soon())).pluggedVcpus).toEqual([1, 2]);
     expect(shortfalls).toMatchObject([
       { actual: '3 vCPUs plugged', reason: expect.stringMatching(/no agent/) },
@@ -74,7 +75,7 @@ describe('vCPUs in a real QEMU', () => {
   });
 
   it('are plugged as far as there is room', async () => {
-    const { shortfalls } = await vcpuPlugin.adapt(vcpuStep('grow', 9), machine, silent, soon());
+    const { shortfalls } = await vcpus.adapt(vcpuStep('grow', 9), machine, silent, soon());
     expect((await readFilling(machine.qmp, soon())).pluggedVcpus).toEqual([1, 2, 3]);
     expect(shortfalls[0]).toMatchObject({
       requested: '9 vCPUs',
@@ -83,7 +84,7 @@ describe('vCPUs in a real QEMU', () => {
   });
 
   it('stay plugged when the guest does not eject them, and that is said within the time', async () => {
-    const { shortfalls } = await vcpuPlugin.adapt(vcpuStep('shrink', 1), machine, silent, soon());
+    const { shortfalls } = await vcpus.adapt(vcpuStep('shrink', 1), machine, silent, soon());
     expect((await readFilling(machine.qmp, soon())).pluggedVcpus).toEqual([1, 2, 3]);
     expect(shortfalls).toMatchObject([
       { requested: '1 vCPU', actual: 'vCPUs 1, 2, 3 stay plugged and travel along' },
@@ -92,7 +93,7 @@ describe('vCPUs in a real QEMU', () => {
 
   it('leave no half-done removal behind when it is cancelled', async () => {
     const aborted = AbortSignal.abort(new Error('cancelled'));
-    await expect(vcpuPlugin.adapt(vcpuStep('shrink', 1), machine, silent, aborted)).rejects.toThrow();
+    await expect(vcpus.adapt(vcpuStep('shrink', 1), machine, silent, aborted)).rejects.toThrow();
     expect((await readFilling(machine.qmp, soon())).pluggedVcpus).toEqual([1, 2, 3]);
   });
 });
@@ -100,7 +101,7 @@ describe('vCPUs in a real QEMU', () => {
 describe('memory in a real QEMU', () => {
   it('is not counted as plugged before the guest took it, and the request is withdrawn', async () => {
     const change: MemoryChange = { action: 'grow', memoryMiB: 128 + 512 };
-    const { shortfalls } = await memoryPlugin.adapt(memoryStep(change), machine, silent, soon());
+    const { shortfalls } = await memory.adapt(memoryStep(change), machine, silent, soon());
     expect(await readVirtioMem(machine.qmp, soon())).toMatchObject({
       sizeMiB: 0,
       requestedMiB: 0,
@@ -114,7 +115,7 @@ describe('memory in a real QEMU', () => {
 
   it('refuses to go below the boot memory of a guest that does not help, where the host has no room', async () => {
     const step = memoryStep({ action: 'shrink', memoryMiB: 64, hostMiB: 100 });
-    await expect(memoryPlugin.adapt(step, machine, silent, soon())).rejects.toMatchObject({
+    await expect(memory.adapt(step, machine, silent, soon())).rejects.toMatchObject({
       kind: 'does-not-fit',
     });
     expect(await readVirtioMem(machine.qmp, soon())).toMatchObject({ sizeMiB: 0, requestedMiB: 0 });
@@ -123,9 +124,8 @@ describe('memory in a real QEMU', () => {
 
 describe('the home disk in a real QEMU', () => {
   it('is reached', async () => {
-    const plugin = new StoragePlugin();
-    const [step] = plugin.plan();
+    const [step] = planStorage();
     if (step === undefined) throw new Error('nothing planned');
-    expect((await plugin.adapt(step, machine, silent, soon())).shortfalls).toEqual([]);
+    expect((await storagePlugin.adapt(step, machine, silent, soon())).shortfalls).toEqual([]);
   });
 });

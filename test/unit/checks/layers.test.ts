@@ -12,7 +12,7 @@ const plants: readonly (readonly [mistake: string, rule: string, path: string, t
     'one plugin taking a type from another',
     'plugins-are-strangers',
     'host-plugins/display/planted.ts',
-    "import type { MemoryPlugin } from '../memory/memory-plugin.ts';\nexport type Planted = MemoryPlugin;\n",
+    "import type { memoryPlugin } from '../memory/memory-plugin.ts';\nexport type Planted = typeof memoryPlugin;\n",
   ],
   [
     'dbus-next outside its door, in the agent',

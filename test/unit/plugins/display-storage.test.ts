@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DisplayPlugin } from '../../../host-plugins/display/display-plugin.ts';
+import { displayPlugin } from '../../../host-plugins/display/display-plugin.ts';
 import { planDisplay } from '../../../host-plugins/display/plan.ts';
 import { verifyDisplay } from '../../../host-plugins/display/verify.ts';
 import { parseImageFormats } from '../../../host-plugins/storage/discover.ts';
@@ -51,9 +51,10 @@ describe('the display', () => {
         setUiInfo: () => Promise.reject(new DockError('io', 'the display bus is gone')),
       },
     });
-    const plugin = new DisplayPlugin();
     const outcomes = await Promise.all(
-      planDisplay(context()).map((step) => plugin.adapt(step, machine, () => {}, AbortSignal.timeout(1_000))),
+      planDisplay(context()).map((step) =>
+        displayPlugin.adapt(step, machine, () => {}, AbortSignal.timeout(1_000)),
+      ),
     );
     expect(outcomes.flatMap((outcome) => outcome.shortfalls.map(({ reason }) => reason))).toEqual([
       "QEMU's display did not take the size: the display bus is gone",

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MemoryPlugin } from '../../../host-plugins/memory/memory-plugin.ts';
+import { memoryPlugin } from '../../../host-plugins/memory/memory-plugin.ts';
 import type { MemoryChange } from '../../../host-plugins/memory/plan.ts';
 import type { MemoryTiming } from '../../../host-plugins/memory/timing.ts';
 import type { PlanStep } from '../../../protocol/plan.ts';
@@ -12,7 +12,7 @@ const timing: MemoryTiming = {
   agentMs: 1_000,
   guardMs: 2,
 };
-const plugin = new MemoryPlugin(timing);
+const plugin = memoryPlugin(timing);
 const soon = () => AbortSignal.timeout(5_000);
 
 function step(change: MemoryChange): PlanStep {
