@@ -2,7 +2,7 @@ import { ContainerModule } from 'inversify';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import { Token } from '../contract/tokens.ts';
 import { HostNetwork, type HostNetworkSettings } from '../system/network/host-network.ts';
-import { NetworkPlugin } from './network-plugin.ts';
+import { networkPlugin } from './network-plugin.ts';
 
 /** Needs `Token.HostNetworkSettings`. */
 export const networkModule = new ContainerModule(({ bind }) => {
@@ -12,7 +12,5 @@ export const networkModule = new ContainerModule(({ bind }) => {
       [Token.HostNetworkSettings],
     )
     .inSingletonScope();
-  bind<ResourcePlugin>(Token.Plugin)
-    .toResolvedValue((network: HostNetwork) => new NetworkPlugin(network), [Token.HostNetwork])
-    .inSingletonScope();
+  bind<ResourcePlugin>(Token.Plugin).toResolvedValue(networkPlugin, [Token.HostNetwork]).inSingletonScope();
 });
