@@ -4,8 +4,8 @@ import { askAgent } from '../contract/ask-agent.ts';
 import type { Adapted, Undo } from '../contract/resource-plugin.ts';
 import type { VirtualMachine } from '../contract/virtual-machine.ts';
 import type { NetworkBinding } from '../system/network/binding.ts';
-import { ipv4Addresses } from '../system/network/gratuitous-arp.ts';
 import type { HostNetwork } from '../system/network/host-network.ts';
+import { lanAddresses } from '../system/network/neighbour-frames.ts';
 import { describeWay, type Way } from './plan.ts';
 
 type PassableWay = Exclude<Way, { mode: 'none' }>;
@@ -27,12 +27,12 @@ export async function bindNetwork(
 ): Promise<Adapted> {
   if (way.mode === 'none') return { undo: nothingToUndo, shortfalls: [noWay(way)] };
   const shortfalls: Shortfall[] = [];
-  if (way.mode === 'routed' && ipv4Addresses(machine.guestAddresses).length === 0) {
+  if (way.mode === 'routed' && lanAddresses(machine.guestAddresses).length === 0) {
     shortfalls.push(
       shortfall(
         way,
         'no route to the guest',
-        "the guest's IPv4 address is not known, so nothing can be routed to it",
+        "the guest's addresses are not known, so nothing can be routed to it",
       ),
     );
   }
@@ -54,7 +54,7 @@ export async function announceNetwork(
 ): Promise<Adapted> {
   // The shortfall of having no way was told by the step before.
   if (way.mode === 'none') return { undo: nothingToUndo, shortfalls: [] };
-  const addresses = ipv4Addresses(machine.guestAddresses);
+  const addresses = lanAddresses(machine.guestAddresses);
   const tell = async (work: Promise<unknown>): Promise<Shortfall[]> => {
     try {
       await work;
@@ -92,9 +92,7 @@ export async function applyToGuest(
 }
 
 function bindingOf(way: PassableWay, machine: VirtualMachine): NetworkBinding {
-  if (way.mode === 'bridged') return { mode: 'bridged', tap: machine.tap, bridge: way.bridge };
-  const guestAddresses = ipv4Addresses(machine.guestAddresses);
-  return { mode: 'routed', tap: machine.tap, uplink: way.uplink, guestAddresses };
+  return { ...way, tap: machine.tap, guestAddresses: lanAddresses(machine.guestAddresses) };
 }
 
 function noWay(way: Way & { mode: 'none' }): Shortfall {

@@ -27,7 +27,7 @@ export async function discoverNetwork(signal: AbortSignal): Promise<PluginAbilit
     // A dry run against the loopback interface: says whether kernel and rights suffice, changes nothing.
     const input = buildRules(
       { mode: 'routed', tap: 'lo', uplink: 'lo', guestAddresses: [] },
-      { tapMac: 'fe:00:00:00:00:00', closedPorts: [1], forwardsForUsOnly: true },
+      { tapMac: 'fe:00:00:00:00:00', closedPorts: [1], forwardsForUsOnly: { ipv4: true, ipv6: true } },
     );
     return run(['nft', '-c', '-f', '-'], { input, timeoutMs: limitMs, signal });
   });
@@ -45,8 +45,8 @@ export async function discoverNetwork(signal: AbortSignal): Promise<PluginAbilit
       if (tap && filter) can.push(`bridge the guest on ${bridge.name}`);
     }
     if (bridges.length === 0) cannot.push('bridge the guest: this host has no bridge');
-    if (tap && filter) can.push('route to the guest (one IPv4 network)');
+    if (tap && filter) can.push('route to the guest, IPv4 and IPv6');
   });
-  cannot.push('NAT and IPv6: not in this version');
+  cannot.push('NAT: not in this version');
   return { can, cannot };
 }

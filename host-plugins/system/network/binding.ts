@@ -6,15 +6,23 @@ import { z } from 'zod';
  */
 export const InterfaceName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,14}$/, 'is no interface name');
 
+/** IPv4 and IPv6 addresses of the guest, without prefix length. */
+const GuestAddresses = z.array(z.union([z.ipv4(), z.ipv6()]));
+
 /** How a tap is joined to the LAN on this host. */
 export const NetworkBinding = z.discriminatedUnion('mode', [
-  z.strictObject({ mode: z.literal('bridged'), tap: InterfaceName, bridge: InterfaceName }),
+  z.strictObject({
+    mode: z.literal('bridged'),
+    tap: InterfaceName,
+    bridge: InterfaceName,
+    guestAddresses: GuestAddresses.optional(),
+  }),
   z.strictObject({
     mode: z.literal('routed'),
     tap: InterfaceName,
     uplink: InterfaceName,
-    /** IPv4 addresses of the guest, without prefix length; only they are routed to the tap and answered for. */
-    guestAddresses: z.array(z.ipv4()),
+    /** Only they are routed to the tap and answered for. */
+    guestAddresses: GuestAddresses,
   }),
 ]);
 export type NetworkBinding = z.infer<typeof NetworkBinding>;
@@ -30,6 +38,10 @@ export function lanInterface(binding: NetworkBinding): string {
   return binding.mode === 'bridged' ? binding.bridge : binding.uplink;
 }
 
+export function isIpv6(address: string): boolean {
+  return address.includes(':');
+}
+
 /** Every tap's name begins so; rules that concern all guests of the host match it. */
 export const tapPrefix = 'wd-';
 
@@ -38,34 +50,20 @@ export function forwardingSetting(name: string): string {
 }
 
 /**
- * What the kernel must do on the host's interface towards the LAN. Only there, and with rules that let nothing
+ * What the kernel must do for IPv4 on the host's interface towards the LAN. Only there, and with rules that let nothing
  * else through (nft-rules.ts): the host must not become a router between its other networks.
  *
  * - Routed: forward what comes for the guest, and answer for its address at once (proxy_delay holds proxy
  *   answers back for up to 0.8 s).
  * - Bridged: a guest that comes from a routed host sends to that host's tap, which has the same hardware address
  *   as this one's. Such frames reach this host itself, which sends them on, until the guest has learned better.
+ *
+ * For IPv6 the same is in ipv6-forwarding.ts.
  */
-export function sharedSettings(binding: NetworkBinding): Setting[] {
+export function ipv4Settings(binding: NetworkBinding): Setting[] {
   const forwarding = { name: forwardingSetting(lanInterface(binding)), value: '1' };
   if (binding.mode === 'bridged') return [forwarding];
   return [forwarding, { name: `ipv4/neigh/${binding.uplink}/proxy_delay`, value: '0' }];
-}
-
-/**
- * On the tap: answer every ARP request of the guest for what lies elsewhere, forward what it then sends here,
- * and take only what has the guest's own source address (the reverse route of any other is not the tap).
- */
-export function tapSettings(tap: string, routed: boolean): Setting[] {
-  const on = routed ? '1' : '0';
-  return [
-    { name: `ipv4/conf/${tap}/forwarding`, value: on },
-    { name: `ipv4/conf/${tap}/proxy_arp`, value: on },
-    { name: `ipv4/neigh/${tap}/proxy_delay`, value: '0' },
-    { name: `ipv4/conf/${tap}/rp_filter`, value: on },
-    { name: `ipv4/conf/${tap}/send_redirects`, value: '0' },
-    { name: `ipv4/conf/${tap}/accept_redirects`, value: '0' },
-  ];
 }
 
 /**
@@ -75,12 +73,4 @@ export function tapSettings(tap: string, routed: boolean): Setting[] {
  */
 export function tapHardwareAddress(guestMac: string): string {
   return `fe${guestMac.slice(2)}`.toLowerCase();
-}
-
-/**
- * The host itself speaks no IPv6 on the tap: it must not take router advertisements from the guest, nor be seen by
- * it. Frames that a bridge carries are not concerned.
- */
-export function withoutIpv6(tap: string): Setting {
-  return { name: `ipv6/conf/${tap}/disable_ipv6`, value: '1' };
 }

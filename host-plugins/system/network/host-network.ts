@@ -2,22 +2,29 @@ import { isDeepStrictEqual } from 'node:util';
 import { DockError } from '../../../protocol/dock-error.ts';
 import {
   forwardingSetting,
+  ipv4Settings,
+  isIpv6,
   lanInterface,
   type NetworkBinding,
   type Setting,
-  sharedSettings,
   tapHardwareAddress,
-  tapSettings,
-  withoutIpv6,
 } from './binding.ts';
-import { buildGratuitousArp } from './gratuitous-arp.ts';
 import { hardwareAddressOf } from './hardware-address.ts';
-import { commandLimitMs, ip, ipBatch, nft, unlessGone } from './ip-command.ts';
-import { hasIpv6, readSetting, writeSetting } from './kernel-settings.ts';
+import { commandLimitMs, ip, ipBatch, ipBatchUnlessGone, nft, unlessGone } from './ip-command.ts';
+import {
+  forwardIpv6,
+  ipv6ForwardingSetting,
+  keepingRouters,
+  readIpv6Forwarding,
+  speaksIpv6,
+} from './ipv6-forwarding.ts';
+import { readSettings, writeIfThere, writeSetting } from './kernel-settings.ts';
+import { buildAnnouncement } from './neighbour-frames.ts';
 import { type NetworkRecord, NetworkRecords } from './network-record.ts';
 import { buildRemoval, buildRules } from './nft-rules.ts';
 import { type NetworkInterface, readInterfaces } from './read-interfaces.ts';
 import { sendRepeatedly } from './send-repeatedly.ts';
+import { linkLocalAddress, tapIpv6Settings, tapSettings, withoutIpv6 } from './tap-settings.ts';
 
 export interface HostNetworkSettings {
   /** Where changes are noted, so that they can be put back after a crash. */
@@ -59,7 +66,7 @@ export class HostNetwork {
         await ip(['tuntap', 'add', 'dev', tap, 'mode', 'tap', 'vnet_hdr', ...owner], signal);
       }
       await ip(['link', 'set', 'dev', tap, 'address', tapHardwareAddress(guestMac)], signal);
-      if (await hasIpv6()) await writeSetting(withoutIpv6(tap), signal);
+      await writeIfThere(withoutIpv6(tap), signal);
       await ip(['link', 'set', 'dev', tap, 'up'], signal);
     });
   }
@@ -81,28 +88,37 @@ export class HostNetwork {
    * joined before is withdrawn first.
    */
   bind(binding: NetworkBinding, signal: AbortSignal): Promise<void> {
-    return this.#inTurn(async () => {
-      await this.#putBack(binding.tap, signal);
-      const mac = (await this.#find(binding.tap, signal))?.mac;
-      if (mac === undefined) throw new DockError('not-found', `there is no tap ${binding.tap}`);
-      const before = await this.#settingsBefore(binding, signal);
-      await this.#records.write({ binding, before });
-      try {
-        const forwarding = forwardingSetting(lanInterface(binding));
-        const forwardsForUsOnly = before.some(({ name, value }) => name === forwarding && value === '0');
-        const closedPorts = this.#closedPorts;
-        await nft(buildRules(binding, { tapMac: mac, closedPorts, forwardsForUsOnly }), signal);
-        for (const setting of sharedSettings(binding)) await writeSetting(setting, signal);
-        for (const setting of tapSettings(binding.tap, binding.mode === 'routed'))
-          await writeSetting(setting, signal);
-        if (binding.mode === 'bridged') {
-          await ip(['link', 'set', 'dev', binding.tap, 'master', binding.bridge], signal);
-        }
-      } catch (error) {
-        await this.#putBack(binding.tap, AbortSignal.timeout(commandLimitMs)).catch(() => {});
-        throw error;
+    return this.#inTurn(() => this.#lay(binding, signal));
+  }
+
+  async #lay(binding: NetworkBinding, signal: AbortSignal): Promise<void> {
+    await this.#putBack(binding.tap, signal);
+    const tapMac = (await this.#find(binding.tap, signal))?.mac;
+    if (tapMac === undefined) throw new DockError('not-found', `there is no tap ${binding.tap}`);
+    const lan = lanInterface(binding);
+    const ipv6 = (binding.guestAddresses ?? []).some(isIpv6) && (await speaksIpv6(lan, signal));
+    const before = await this.#settingsBefore(binding, ipv6, signal);
+    await this.#records.write({ binding, before });
+    try {
+      const was = (setting: string) => before.find(({ name }) => name === setting)?.value;
+      const forwardsForUsOnly = {
+        ipv4: was(forwardingSetting(lan)) === '0',
+        ipv6: was(ipv6ForwardingSetting) === '0',
+      };
+      await nft(buildRules(binding, { tapMac, closedPorts: this.#closedPorts, forwardsForUsOnly }), signal);
+      for (const setting of ipv4Settings(binding)) await writeSetting(setting, signal);
+      for (const setting of tapSettings(binding.tap, binding.mode === 'routed')) {
+        await writeSetting(setting, signal);
       }
-    });
+      if (binding.mode === 'routed') await routeIpv6OnTap(binding.tap, tapMac, signal);
+      if (ipv6) await forwardIpv6(binding.mode === 'routed' ? [lan, binding.tap] : [lan], lan, signal);
+      if (binding.mode === 'bridged') {
+        await ip(['link', 'set', 'dev', binding.tap, 'master', binding.bridge], signal);
+      }
+    } catch (error) {
+      await this.#putBack(binding.tap, AbortSignal.timeout(commandLimitMs)).catch(() => {});
+      throw error;
+    }
   }
 
   /**
@@ -127,7 +143,7 @@ export class HostNetwork {
   ): Promise<void> {
     const answering = this.#inTurn(() => this.#answer(binding, guestMac, signal));
     const mac = binding.mode === 'bridged' ? guestMac : await hardwareAddressOf(binding.uplink, signal);
-    const frames = guestAddresses.map((address) => buildGratuitousArp(mac, address));
+    const frames = guestAddresses.map((address) => buildAnnouncement(mac, address));
     await Promise.all([answering, sendRepeatedly(lanInterface(binding), frames, answering, signal)]);
   }
 
@@ -144,28 +160,22 @@ export class HostNetwork {
         `${binding.tap} is not joined to ${lanInterface(binding)}; bind it first`,
       );
     }
-    // Addresses that the guest got since: noted before they are answered for, beside the old ones.
-    if (!isDeepStrictEqual(bound, binding)) {
-      await this.#records.write({ ...record, binding: withAddressesOf(binding, bound) });
-    }
-    if (binding.mode === 'bridged') {
-      // The bridge may know the guest behind another port, from when it was on another bridged host.
-      const entry = [guestMac, 'dev', binding.tap, 'master', 'dynamic'];
-      await unlessGone(['bridge', 'fdb', 'replace', ...entry], signal);
-    } else {
-      await ipBatch(answerCommands(binding), signal);
-    }
+    // The guest has other addresses by now.
+    if (!isDeepStrictEqual(bound, binding)) await this.#lay(binding, signal);
+    if (binding.mode === 'routed') return ipBatch(answerCommands(binding), signal);
+    const known = (binding.guestAddresses ?? []).map((address) => forgetCommand(address, binding.bridge));
+    // The bridge may know the guest behind another port, from when it was on another bridged host.
+    const entry = [guestMac, 'dev', binding.tap, 'master', 'dynamic'];
+    await Promise.all([unlessGone(['bridge', 'fdb', 'replace', ...entry], signal), ipBatch(known, signal)]);
   }
 
   /** What the shared settings were before the first of ours changed them. */
-  async #settingsBefore(binding: NetworkBinding, signal: AbortSignal): Promise<Setting[]> {
+  async #settingsBefore(binding: NetworkBinding, ipv6: boolean, signal: AbortSignal): Promise<Setting[]> {
     const others = (await this.#records.others(binding.tap)).flatMap((record) => record.before);
-    return Promise.all(
-      sharedSettings(binding).map(async ({ name }) => {
-        const known = others.find((setting) => setting.name === name);
-        return known ?? { name, value: await readSetting(name, signal) };
-      }),
-    );
+    const names = ipv4Settings(binding).map(({ name }) => name);
+    const now = await readSettings(names, signal);
+    if (ipv6) now.push(...(await readIpv6Forwarding(lanInterface(binding), signal)));
+    return now.map((setting) => others.find(({ name }) => name === setting.name) ?? setting);
   }
 
   async #putBack(tap: string, signal: AbortSignal): Promise<void> {
@@ -180,15 +190,19 @@ export class HostNetwork {
     };
     if (record?.binding.mode === 'routed') {
       const { guestAddresses, uplink } = record.binding;
-      for (const address of guestAddresses) {
-        await attempt(() => unlessGone(['ip', 'neigh', 'delete', 'proxy', address, 'dev', uplink], signal));
-      }
+      const proxies = guestAddresses.map((address) => ['neigh', 'delete', 'proxy', address, 'dev', uplink]);
+      await attempt(() => ipBatchUnlessGone(proxies, signal));
     }
     if ((await this.#find(tap, signal)) !== undefined) {
-      await attempt(() => unlessGone(['ip', 'route', 'flush', 'dev', tap], signal));
-      await attempt(() => unlessGone(['ip', 'neigh', 'flush', 'dev', tap], signal));
-      await attempt(() => unlessGone(['ip', 'link', 'set', 'dev', tap, 'nomaster'], signal));
-      for (const setting of tapSettings(tap, false)) await attempt(() => writeSetting(setting, signal));
+      const back = [
+        ['link', 'set', 'dev', tap, 'nomaster'],
+        ['route', 'flush', 'dev', tap],
+        ['neigh', 'flush', 'dev', tap],
+      ];
+      await attempt(() => ipBatchUnlessGone(back, signal));
+      for (const setting of [...tapSettings(tap, false), withoutIpv6(tap)]) {
+        await attempt(() => writeIfThere(setting, signal));
+      }
     }
     await attempt(() => nft(buildRemoval(tap), signal));
     if (record !== undefined) await attempt(() => this.#restoreSettings(record, signal));
@@ -212,11 +226,10 @@ export class HostNetwork {
         other.before.map(({ name }) => name),
       ),
     );
-    const present = new Set((await readInterfaces(signal)).map(({ name }) => name));
-    for (const setting of record.before) {
-      const device = setting.name.split('/')[2] ?? '';
-      if (!stillUsed.has(setting.name) && present.has(device)) await writeSetting(setting, signal);
-    }
+    const unused = record.before.filter(({ name }) => !stillUsed.has(name));
+    await keepingRouters(async () => {
+      for (const setting of unused) await writeIfThere(setting, signal);
+    }, signal);
   }
 
   async #find(name: string, signal: AbortSignal): Promise<NetworkInterface | undefined> {
@@ -230,21 +243,29 @@ export class HostNetwork {
   }
 }
 
+/** The tap as the guest's IPv6 router. Nothing where the kernel has no IPv6. */
+async function routeIpv6OnTap(tap: string, tapMac: string, signal: AbortSignal): Promise<void> {
+  await keepingRouters(async () => {
+    for (const setting of tapIpv6Settings(tap)) await writeIfThere(setting, signal);
+  }, signal);
+  if (!(await speaksIpv6(tap, signal))) return;
+  const address = `${linkLocalAddress(tapMac)}/64`;
+  await ip(['address', 'replace', address, 'dev', tap, 'scope', 'link', 'nodad'], signal);
+}
+
 /**
  * Routes to the guest, and the host's answers for it on the LAN. `ip neigh add proxy` and not `proxy_arp` on the
  * uplink: the host then answers there for the guest alone, and not for everything that it happens to have a route to.
  */
 function answerCommands({ tap, uplink, guestAddresses }: NetworkBinding & { mode: 'routed' }): string[][] {
   return guestAddresses.flatMap((address) => [
-    ['route', 'replace', `${address}/32`, 'dev', tap, 'scope', 'link'],
+    ['route', 'replace', `${address}/${isIpv6(address) ? 128 : 32}`, 'dev', tap, 'scope', 'link'],
     ['neigh', 'replace', 'proxy', address, 'dev', uplink],
-    // What this host itself knew of the guest as a neighbour on the LAN is no longer true.
-    ['neigh', 'flush', 'to', address, 'dev', uplink],
+    forgetCommand(address, uplink),
   ]);
 }
 
-function withAddressesOf(binding: NetworkBinding, other: NetworkBinding): NetworkBinding {
-  if (binding.mode !== 'routed' || other.mode !== 'routed') return binding;
-  const guestAddresses = [...new Set([...binding.guestAddresses, ...other.guestAddresses])];
-  return { ...binding, guestAddresses };
+/** What this host itself knew of the guest as a neighbour on the LAN is no longer true. */
+function forgetCommand(address: string, lan: string): string[] {
+  return ['neigh', 'flush', 'to', address, 'dev', lan];
 }

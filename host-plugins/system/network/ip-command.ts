@@ -13,20 +13,38 @@ export async function ip(args: readonly string[], signal: AbortSignal): Promise<
 
 /** Several commands of ip(8) in one process, in order, up to the first that fails. Throws `io` with what it said. */
 export async function ipBatch(commands: readonly (readonly string[])[], signal: AbortSignal): Promise<void> {
+  if (commands.length > 0) await run(['ip', '-batch', '-'], options(commands, signal));
+}
+
+/** As `ipBatch`, for putting back: does all commands, and what is gone already is no error. */
+export async function ipBatchUnlessGone(
+  commands: readonly (readonly string[])[],
+  signal: AbortSignal,
+): Promise<void> {
   if (commands.length === 0) return;
+  await goneIsNoError(run(['ip', '-force', '-batch', '-'], options(commands, signal)));
+}
+
+function options(commands: readonly (readonly string[])[], signal: AbortSignal) {
   const input = commands.map((words) => `${words.join(' ')}\n`).join('');
-  await run(['ip', '-batch', '-'], { input, timeoutMs: commandLimitMs, signal });
+  return { input, timeoutMs: commandLimitMs, signal };
 }
 
 /** For putting back: runs a command of iproute2, and what is gone already is no error. */
 export async function unlessGone(argv: readonly string[], signal: AbortSignal): Promise<void> {
+  await goneIsNoError(run(argv, { timeoutMs: commandLimitMs, signal }));
+}
+
+async function goneIsNoError(work: Promise<unknown>): Promise<void> {
   try {
-    await run(argv, { timeoutMs: commandLimitMs, signal });
+    await work;
   } catch (error) {
     const failure = DockError.from(error);
     const said = failure.detail?.['stderr'];
-    if (failure.kind === 'io' && typeof said === 'string' && gone.test(said)) return;
-    throw error;
+    if (failure.kind !== 'io' || typeof said !== 'string') throw error;
+    // Of a batch, each failure is followed by a line with its number.
+    const complaints = said.split('\n').filter((line) => line !== '' && !line.startsWith('Command failed'));
+    if (complaints.length === 0 || !complaints.every((line) => gone.test(line))) throw error;
   }
 }
 

@@ -23,9 +23,24 @@ export async function writeSetting(setting: Setting, signal: AbortSignal): Promi
   }
 }
 
-/** False where the kernel was started without it. */
-export async function hasIpv6(): Promise<boolean> {
-  return access(`${folder}/ipv6`).then(
+/** As `writeSetting`; an interface that is gone has nothing to set. */
+export async function writeIfThere(setting: Setting, signal: AbortSignal): Promise<void> {
+  if (await settingExists(setting.name)) await writeSetting(setting, signal);
+}
+
+/** The settings as they are; those of interfaces that are gone are left out. */
+export async function readSettings(names: readonly string[], signal: AbortSignal): Promise<Setting[]> {
+  const found = await Promise.all(
+    names.map(async (name) =>
+      (await settingExists(name)) ? { name, value: await readSetting(name, signal) } : undefined,
+    ),
+  );
+  return found.filter((setting) => setting !== undefined);
+}
+
+/** False where the interface is gone, or the kernel was started without that protocol. */
+export async function settingExists(name: string): Promise<boolean> {
+  return access(`${folder}/${name}`).then(
     () => true,
     () => false,
   );

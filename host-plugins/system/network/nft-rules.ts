@@ -1,4 +1,4 @@
-import { lanInterface, type NetworkBinding, tapPrefix } from './binding.ts';
+import { isIpv6, lanInterface, type NetworkBinding, tapPrefix } from './binding.ts';
 
 /** nft(8) reads names of letters, digits and underscores unquoted; taps have hyphens. */
 export function tableName(tap: string): string {
@@ -17,8 +17,8 @@ export interface RuleSettings {
   readonly tapMac: string;
   /** TCP ports of the host that the guest may not reach. */
   readonly closedPorts: readonly number[];
-  /** The LAN interface forwards only for our guests: it did not before. */
-  readonly forwardsForUsOnly: boolean;
+  /** What this host did not forward before, and so forwards for our guests only. */
+  readonly forwardsForUsOnly: { readonly ipv4: boolean; readonly ipv6: boolean };
 }
 
 /**
@@ -28,6 +28,7 @@ export interface RuleSettings {
  * - The guest may not reach wdockd on its own host: whoever owns the guest does not own the device.
  * - Routed: frames for hardware addresses that the guest learned on the host before are taken as sent to this
  *   host, which routes them on. Without it they are dropped until the guest's ARP cache has aged.
+ * - Routed: the guest sends from its own addresses only.
  * - The host passes the guest on to its LAN and nowhere else (no VPN, no other network), and nobody on the LAN
  *   gets further through this host than to its guests, unless it was a router already.
  */
@@ -40,10 +41,24 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
     ingress.push(`fib daddr type local tcp dport { ${settings.closedPorts.join(', ')} } drop`);
   }
   if (binding.mode === 'routed') {
-    ingress.push(`ether type ip meta pkttype other ether daddr set ${settings.tapMac} meta pkttype set host`);
+    ingress.push(
+      `ether type { ip, ip6 } meta pkttype other ether daddr set ${settings.tapMac} meta pkttype set host`,
+    );
+    const ipv6 = binding.guestAddresses.filter(isIpv6);
+    // The kernel has no reverse path filter for IPv6.
+    const others = ipv6.length === 0 ? '' : `ip6 saddr != { ${ipv6.join(', ')} } `;
+    forward.push(`meta nfproto ipv6 iifname "${binding.tap}" ${others}drop`);
     forward.push(`iifname "${binding.tap}" ${elsewhere}`);
   }
-  if (settings.forwardsForUsOnly) forward.push(`iifname "${lan}" ${elsewhere}`);
+  const { ipv4, ipv6 } = settings.forwardsForUsOnly;
+  if (ipv4) forward.push(`meta nfproto ipv4 iifname "${lan}" ${elsewhere}`);
+  if (ipv6) {
+    forward.push(`meta nfproto ipv6 iifname "${lan}" ${elsewhere}`);
+    // IPv6 is forwarded on all interfaces or on none, so others have begun to forward as well.
+    forward.push(
+      `meta nfproto ipv6 iifname != "${lan}" iifname != "${tapPrefix}*" oifname != "${tapPrefix}*" drop`,
+    );
+  }
   const table = tableName(binding.tap);
   return [
     buildRemoval(binding.tap).trimEnd(),

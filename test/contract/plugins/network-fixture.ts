@@ -17,6 +17,10 @@ export const closedPort = 7440;
 export const guestMac = '52:54:00:aa:bb:01';
 export const guestIp = '10.77.0.50';
 export const clientIp = '10.77.0.100';
+export const guestIp6 = 'fd77::50';
+export const clientIp6 = 'fd77::100';
+/** The link-local address of the host's end of the guest's tap. */
+export const routerIp6 = 'fe80::fc54:ff:feaa:bb01';
 
 /** A network namespace; `run` runs a program in it. Deleting it takes everything inside along. */
 export class Namespace implements AsyncDisposable {
@@ -30,6 +34,8 @@ export class Namespace implements AsyncDisposable {
     const namespace = new Namespace(`wdp${process.pid}-${made++}-${role}`);
     await outside('ip', 'netns', 'add', namespace.name);
     await namespace.run('ip', 'link', 'set', 'lo', 'up');
+    // No address of a test is used twice, and looking for that takes a second or two.
+    for (const name of ['all', 'default']) await namespace.setting(`ipv6/conf/${name}/accept_dad`, '0');
     return namespace;
   }
 
@@ -38,7 +44,7 @@ export class Namespace implements AsyncDisposable {
   }
 
   async setting(name: string, value?: string): Promise<string> {
-    const path = `/proc/sys/net/ipv4/${name}`;
+    const path = `/proc/sys/net/${name.startsWith('ipv6/') ? name : `ipv4/${name}`}`;
     if (value !== undefined) await this.run('sh', '-c', `echo ${value} > ${path}`);
     return (await this.run('cat', path)).trim();
   }
@@ -117,7 +123,8 @@ export class Host implements AsyncDisposable {
   hardwareAddress = (name: string): Promise<string | undefined> => this.#call('hardwareAddress', name);
   bind = (binding: NetworkBinding): Promise<void> => this.#call('bind', binding);
   withdraw = (tap: string): Promise<void> => this.#call('withdraw', tap);
-  announce = (binding: NetworkBinding): Promise<void> => this.#call('announce', binding, guestMac, [guestIp]);
+  announce = (binding: NetworkBinding): Promise<void> =>
+    this.#call('announce', binding, guestMac, binding.guestAddresses ?? [guestIp]);
   async join(binding: NetworkBinding): Promise<void> {
     await this.bind(binding);
     await this.announce(binding);
@@ -214,10 +221,18 @@ export class TestLan implements AsyncDisposable {
       'name',
       'cable',
     );
+    for (const [host, name, address] of [
+      [client, 'eth0', clientIp6],
+      [mobile.namespace, 'wlan0', 'fd77::11'],
+      [desktop.namespace, 'br0', 'fd77::12'],
+    ] as const) {
+      await host.run('ip', 'address', 'add', `${address}/64`, 'dev', name, 'nodad');
+    }
     await guest.run('ip', 'link', 'set', 'eth0', 'up');
     await guest.run('ip', 'address', 'add', `${guestIp}/24`, 'dev', 'eth0');
     // A VM that moves sees no loss of carrier, so its neighbour cache stays; this one's cable is pulled.
     await guest.setting('conf/eth0/arp_evict_nocarrier', '0');
+    await guest.setting('ipv6/conf/eth0/ndisc_evict_nocarrier', '0');
   }
 
   async #plugIn(host: Namespace, name: string, port: string): Promise<void> {
@@ -248,6 +263,16 @@ export class TestLan implements AsyncDisposable {
     await until(async () =>
       /state UP|UP,LOWER_UP/.test(await this.guest.run('ip', 'link', 'show', 'dev', 'eth0')),
     );
+  }
+
+  /** The guest's IPv6 as its agent sets it: behind a host that routes nothing is on the link but the router. */
+  async setGuestIpv6(mode: 'bridged' | 'routed'): Promise<void> {
+    await this.guest.run('ip', '-6', 'address', 'flush', 'dev', 'eth0', 'scope', 'global');
+    await this.guest.run('ip', '-6', 'route', 'flush', 'dev', 'eth0', 'proto', 'static');
+    const address = mode === 'bridged' ? `${guestIp6}/64` : `${guestIp6}/128`;
+    await this.guest.run('ip', 'address', 'add', address, 'dev', 'eth0', 'nodad');
+    const route = ['route', 'replace', 'default', 'via', routerIp6, 'dev', 'eth0', 'proto', 'static'];
+    if (mode === 'routed') await this.guest.run('ip', '-6', ...route);
   }
 
   async #stopRelay(): Promise<void> {

@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { chooseWay, NetworkChange, planNetwork } from '../../../host-plugins/network/plan.ts';
 import { verifyNetwork } from '../../../host-plugins/network/verify.ts';
 import { NetworkBinding, tapHardwareAddress } from '../../../host-plugins/system/network/binding.ts';
-import { buildGratuitousArp, ipv4Addresses } from '../../../host-plugins/system/network/gratuitous-arp.ts';
+import { buildAnnouncement, lanAddresses } from '../../../host-plugins/system/network/neighbour-frames.ts';
 import { buildRules, tableName } from '../../../host-plugins/system/network/nft-rules.ts';
 import { parseInterfaces } from '../../../host-plugins/system/network/read-interfaces.ts';
+import { linkLocalAddress } from '../../../host-plugins/system/network/tap-settings.ts';
 import type { LinkFacts } from '../../../protocol/host-profile.ts';
 import { allocation, context, guest, host } from './samples.ts';
 
@@ -73,7 +74,7 @@ describe('verifying the network', () => {
 
 describe('a gratuitous ARP frame', () => {
   it('is that of RFC 5227, byte by byte', () => {
-    const frame = Buffer.from(buildGratuitousArp('52:54:00:12:34:56', '10.77.0.50')).toString('hex');
+    const frame = Buffer.from(buildAnnouncement('52:54:00:12:34:56', '10.77.0.50')).toString('hex');
     expect(frame).toBe(
       // to all, from the guest, ARP; Ethernet, IPv4, 6, 4, request
       'ffffffffffff525400123456080600010800060400' +
@@ -85,10 +86,19 @@ describe('a gratuitous ARP frame', () => {
 
   it('refuses what is no address', () => {
     for (const mac of ['', '52:54:00:12:34', '52:54:00:12:34:5g', '52-54-00-12-34-56']) {
-      expect(() => buildGratuitousArp(mac, '10.0.0.1')).toThrow(RangeError);
+      expect(() => buildAnnouncement(mac, '10.0.0.1')).toThrow(RangeError);
     }
-    for (const ip of ['', '10.0.0', '10.0.0.256', '10.0.0.1/24', 'fd00::1', '10.0.0.1.2', '1e1.0.0.1']) {
-      expect(() => buildGratuitousArp('52:54:00:12:34:56', ip)).toThrow(RangeError);
+    for (const ip of [
+      '',
+      '10.0.0',
+      '10.0.0.256',
+      '10.0.0.1/24',
+      'fd00::1::2',
+      'fd00:1',
+      '10.0.0.1.2',
+      '1e1.0.0.1',
+    ]) {
+      expect(() => buildAnnouncement('52:54:00:12:34:56', ip)).toThrow(RangeError);
     }
   });
 
@@ -96,7 +106,7 @@ describe('a gratuitous ARP frame', () => {
     fc.assert(
       fc.property(fc.ipV4(), fc.uint8Array({ minLength: 6, maxLength: 6 }), (ip, bytes) => {
         const mac = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
-        const frame = buildGratuitousArp(mac, ip);
+        const frame = buildAnnouncement(mac, ip);
         expect(frame.length).toBe(60);
         expect([...frame.subarray(6, 12)]).toEqual([...bytes]);
         expect([...frame.subarray(22, 28)]).toEqual([...bytes]);
@@ -106,16 +116,52 @@ describe('a gratuitous ARP frame', () => {
     );
   });
 
-  it('is sent for IPv4 addresses only', () => {
-    expect(ipv4Addresses(['10.77.0.50/24', 'fd00::5/64', '300.1.1.1/8', '192.0.2.1'])).toEqual([
-      '10.77.0.50',
-      '192.0.2.1',
-    ]);
+  it('is sent for addresses that more than one link knows', () => {
+    expect(
+      lanAddresses(['10.77.0.50/24', 'fd00::5/64', '300.1.1.1/8', 'fe80::1/64', '169.254.3.4/16']),
+    ).toEqual(['10.77.0.50', 'fd00::5']);
+  });
+});
+
+describe('an unsolicited neighbour advertisement', () => {
+  it('is that of RFC 4861, byte by byte', () => {
+    const frame = Buffer.from(buildAnnouncement('52:54:00:12:34:56', 'fd77::50')).toString('hex');
+    expect(frame).toBe(
+      // to all nodes, from the sender, IPv6; 32 bytes of ICMPv6, hop limit 255
+      '33330000000152540012345686dd' +
+        '6000000000203aff' +
+        'fd770000000000000000000000000050' +
+        'ff020000000000000000000000000001' +
+        // override; the target; its hardware address
+        '8800d45320000000' +
+        'fd770000000000000000000000000050' +
+        '0201525400123456',
+    );
+  });
+
+  it('has a checksum over pseudo header and message that comes out as zero', () => {
+    fc.assert(
+      fc.property(fc.ipV6(), fc.uint8Array({ minLength: 6, maxLength: 6 }), (ip, bytes) => {
+        fc.pre(!ip.includes('.'));
+        const mac = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+        const frame = buildAnnouncement(mac, ip);
+        const summed = [...frame.subarray(22, 54), 0, 0, 0, 32, 0, 0, 0, 58, ...frame.subarray(54)];
+        let sum = 0;
+        for (let at = 0; at < summed.length; at += 2) sum += ((summed[at] ?? 0) << 8) + (summed[at + 1] ?? 0);
+        while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+        expect(sum).toBe(0xffff);
+        expect([...frame.subarray(80, 86)]).toEqual([...bytes]);
+      }),
+    );
   });
 });
 
 describe('the rules of a tap', () => {
-  const settings = { tapMac: 'fe:54:00:12:34:56', closedPorts: [7440], forwardsForUsOnly: true };
+  const settings = {
+    tapMac: 'fe:54:00:12:34:56',
+    closedPorts: [7440],
+    forwardsForUsOnly: { ipv4: true, ipv6: false },
+  };
 
   it('have a table of their own with a name that nft reads', () => {
     expect(tableName('wd-my-work')).toBe('wdock_wd_my_work');
@@ -133,7 +179,8 @@ describe('the rules of a tap', () => {
   it('do not touch what the host forwarded before', () => {
     const binding: NetworkBinding = { mode: 'bridged', tap: 'wd-a', bridge: 'br0' };
     expect(buildRules(binding, settings)).toMatch(/iifname "br0" oifname != "br0"/);
-    expect(buildRules(binding, { ...settings, forwardsForUsOnly: false })).not.toMatch(/iifname/);
+    const router = { ipv4: false, ipv6: false };
+    expect(buildRules(binding, { ...settings, forwardsForUsOnly: router })).not.toMatch(/iifname/);
   });
 
   it('cannot be broken out of by a name', () => {
@@ -194,4 +241,8 @@ describe('reading interfaces', () => {
 
 it("gives every host's end of a guest's tap the same hardware address, and a guest another", () => {
   expect(tapHardwareAddress('52:54:00:AB:cd:01')).toBe('fe:54:00:ab:cd:01');
+});
+
+it("gives the guest's router the link-local address of RFC 4291, appendix A", () => {
+  expect(linkLocalAddress('fe:54:00:12:34:56')).toBe('fe80::fc54:ff:fe12:3456');
 });
