@@ -36,6 +36,7 @@ export function workspacePaths(
 export const channelNames = {
   disk: (workspace: string): string => `disk/${workspace}`,
   memory: (workspace: string, epoch: number): string => `memory/${workspace}/${epoch}`,
+  anchor: (workspace: string): string => `anchor/${workspace}`,
 } as const;
 
 /**
@@ -43,10 +44,23 @@ export const channelNames = {
  * names keep their beginning and end in a short hash, so that two workspaces never share a tap.
  */
 export function tapName(workspace: string): string {
-  if (workspace.length <= 12) return `wd-${workspace}`;
+  return `wd-${shortName(workspace, 12)}`;
+}
+
+/**
+ * The taps of an anchor: of the device that has the guest and carries its traffic, and of the one that keeps its
+ * addresses. A workspace's name has no underscore, so that they are no other workspace's.
+ */
+export const anchorTapName = {
+  carrying: (workspace: string): string => `wd-c_${shortName(workspace, 10)}`,
+  anchoring: (workspace: string): string => `wd-a_${shortName(workspace, 10)}`,
+} as const;
+
+function shortName(workspace: string, length: number): string {
+  if (workspace.length <= length) return workspace;
   let hash = 0x811c9dc5;
   for (let at = 0; at < workspace.length; at++) {
     hash = Math.imul(hash ^ workspace.charCodeAt(at), 0x01000193) >>> 0;
   }
-  return `wd-${workspace.slice(0, 5)}${hash.toString(36).padStart(7, '0')}`;
+  return `${workspace.slice(0, length - 7)}${hash.toString(36).padStart(7, '0')}`;
 }
