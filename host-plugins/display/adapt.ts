@@ -2,15 +2,39 @@ import type { DisplayAllocation } from '../../protocol/allocation.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { Shortfall } from '../../protocol/outcome.ts';
 import { askAgent } from '../contract/ask-agent.ts';
-import type { Adapted } from '../contract/resource-plugin.ts';
+import type { Adapted, Undo } from '../contract/resource-plugin.ts';
 import type { VirtualMachine } from '../contract/virtual-machine.ts';
 import { describe } from './verify.ts';
 
 /** For the compositor to see the new monitor and to set the mode; a desktop under emulation takes seconds. */
 const applyLimitMs = 30_000;
 
-/** Neither step leaves something behind: the size lives in the QEMU that would go, the mode in the guest. */
+/** On the target nothing is left behind: the size lives in the QEMU that would go, the mode in the guest. */
 const nothingToUndo = async () => {};
+
+/**
+ * The smaller picture of the next host, while the guest still runs here. What does not work is no shortfall: the move
+ * is only longer, and the next host tries again.
+ */
+export async function shrinkDesktop(
+  display: DisplayAllocation,
+  back: DisplayAllocation,
+  machine: VirtualMachine,
+  signal: AbortSignal,
+): Promise<Adapted> {
+  const change = async (to: DisplayAllocation, within: AbortSignal): Promise<void> => {
+    await showMonitor(to, machine, within);
+    await applyToDesktop(to, machine, within);
+  };
+  const undo: Undo = (cleanup) => change(back, cleanup);
+  try {
+    await change(display, signal);
+  } catch (error) {
+    await undo(AbortSignal.timeout(applyLimitMs));
+    throw error;
+  }
+  return { undo, shortfalls: [] };
+}
 
 /** Gives the guest's monitor its size, in pixels and in millimetres: the guest gets an EDID with both. */
 export async function showMonitor(

@@ -1,5 +1,5 @@
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
-import { applyToDesktop, showMonitor } from './adapt.ts';
+import { applyToDesktop, showMonitor, shrinkDesktop } from './adapt.ts';
 import { discoverDisplay } from './discover.ts';
 import { DisplayChange, planDisplay } from './plan.ts';
 import { verifyDisplay } from './verify.ts';
@@ -12,8 +12,14 @@ export const displayPlugin: ResourcePlugin = {
   plan: planDisplay,
   adapt: (step, machine, _progress, signal) => {
     const change = DisplayChange.parse(step.change);
-    const adapt = change.action === 'show' ? showMonitor : applyToDesktop;
-    return adapt(change.display, machine, signal);
+    switch (change.action) {
+      case 'shrink':
+        return shrinkDesktop(change.display, change.back, machine, signal);
+      case 'show':
+        return showMonitor(change.display, machine, signal);
+      case 'apply':
+        return applyToDesktop(change.display, machine, signal);
+    }
   },
   verify: verifyDisplay,
 };

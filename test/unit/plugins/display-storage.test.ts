@@ -7,6 +7,7 @@ import { judgeBlocks } from '../../../host-plugins/storage/verify.ts';
 import { parseDeviceHelp } from '../../../host-plugins/system/host-inventory/list-qemu-devices.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import type { GuestState } from '../../../protocol/guest-state.ts';
+import type { PlanStep } from '../../../protocol/plan.ts';
 import { PretendedMachine } from './pretended-machine.ts';
 import { allocation, context, guest } from './samples.ts';
 
@@ -20,6 +21,33 @@ describe('the display', () => {
       'after-move',
     ]);
     expect(planDisplay(context({ to: allocation({ display: undefined }) }))).toEqual([]);
+  });
+
+  it('gets smaller before the move, and back when the move is given up', async () => {
+    const small = { widthPx: 1024, heightPx: 600, widthMm: 125, heightMm: 73, scale: 1 };
+    const from = allocation();
+    const [step, ...rest] = planDisplay(
+      context({ from, guest: shown(), to: allocation({ display: small }) }),
+    );
+    expect(rest.map(({ when }) => when)).toEqual(['before-run', 'after-move']);
+    expect(step).toMatchObject({ when: 'before-move', change: { action: 'shrink', display: small } });
+    const sizes: number[] = [];
+    const machine = Object.assign(new PretendedMachine(0, { withoutAgent: true }), {
+      display: { setUiInfo: async ({ widthPx }: { widthPx: number }) => void sizes.push(widthPx) },
+    });
+    const signal = AbortSignal.timeout(1_000);
+    const { undo, shortfalls } = await displayPlugin.adapt(step as PlanStep, machine, () => {}, signal);
+    expect(shortfalls).toEqual([]);
+    await undo(signal);
+    expect(sizes).toEqual([1024, 2560]);
+  });
+
+  it('gets bigger only after the move, and stays when it is not known what it was', () => {
+    const moments = (...args: Parameters<typeof context>) =>
+      planDisplay(context(...args)).map(({ when }) => when);
+    const small = { widthPx: 1024, heightPx: 600 };
+    expect(moments({ from: allocation(), guest: shown(small) })).not.toContain('before-move');
+    expect(moments({ guest: shown(), to: allocation({ display: undefined }) })).toEqual([]);
   });
 
   it('says what the guest shows instead, with the reason that the guest gives', () => {
