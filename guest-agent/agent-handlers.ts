@@ -7,6 +7,7 @@ import type { AgentPresence } from './dbus/agent-presence.ts';
 import type { DbusConnection } from './dbus/dbus-connection.ts';
 import type { AgentHandlers } from './host-link/conversation.ts';
 import { type GuestSources, observeGuest } from './observe/observe-guest.ts';
+import { readAddressUse } from './observe/read-address-use.ts';
 
 export interface HandlerParts extends GuestSources {
   readonly bus: DbusConnection;
@@ -63,6 +64,9 @@ export function makeAgentHandlers(parts: HandlerParts): AgentHandlers {
         await stored.write({ network: { mode: wish.mode, hostMac: wish.hostMac } });
         return { problems: await network.apply(wish, signal) };
       },
+    },
+    'address-use': {
+      handle: async ({ addresses }) => ({ connections: await readAddressUse(files, addresses) }),
     },
     'apply-services': {
       resource: 'services',

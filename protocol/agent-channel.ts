@@ -135,6 +135,11 @@ export const agentMethods = {
     }),
     result: z.strictObject({ problems: z.array(Shortcoming) }),
   },
+  /** How many TCP connections are open from these addresses of the guest, without prefix length. */
+  'address-use': {
+    params: z.strictObject({ addresses: z.array(z.string()).max(64) }),
+    result: z.strictObject({ connections: z.int().min(0) }),
+  },
   /** Freezes the named units, thaws every other that the agent froze before. */
   'apply-services': {
     params: z.strictObject({ sleep: z.array(z.string()) }),
