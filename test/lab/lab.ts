@@ -6,7 +6,15 @@ import { buildAgentPackage } from '../../packaging/agent/build.ts';
 import type { Progress } from './cache/cached-build.ts';
 import { type LabGuest, provideLabGuest } from './lab-guest.ts';
 import { LabHost } from './lab-host.ts';
-import { labAddresses } from './network/address-plan.ts';
+import {
+  type LabLayout,
+  labAddresses,
+  labAddresses6,
+  lanA,
+  lanPrefixLength,
+  lanPrefixLength6,
+  slaacAddress,
+} from './network/address-plan.ts';
 import { LabNetwork } from './network/lab-network.ts';
 import type { LinkShapeName } from './network/link-shape.ts';
 import { createOverlay } from './state/lab-machine.ts';
@@ -27,6 +35,10 @@ when:
 
 export interface LabOptions {
   readonly link: LinkShapeName;
+  /** Of the MID alone; default: `link`. */
+  readonly midLink?: LinkShapeName;
+  /** Default: `lan`. */
+  readonly layout?: LabLayout;
   readonly progress: Progress;
 }
 
@@ -37,7 +49,7 @@ export async function provideGuestWithAgent(progress: Progress, signal: AbortSig
 }
 
 /**
- * Two simulated devices that trust each other, on a LAN with a client; the MID has a workspace, running from its
+ * Two simulated devices that trust each other, on a LAN with a client, or on two; the MID has a workspace, running from its
  * settled state. Everything is gone after disposal, whatever happened.
  */
 export class Lab implements AsyncDisposable {
@@ -67,7 +79,14 @@ export class Lab implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), 'wdl-'));
     resources.defer(() => rm(folder, { recursive: true, force: true }));
     const network = resources.use(
-      await LabNetwork.create({ midLink: options.link, pcLink: options.link }, signal),
+      await LabNetwork.create(
+        {
+          layout: options.layout ?? 'lan',
+          midLink: options.midLink ?? options.link,
+          pcLink: options.link,
+        },
+        signal,
+      ),
     );
     const start = async (name: 'mid' | 'pc') =>
       resources.use(
@@ -104,8 +123,21 @@ export class Lab implements AsyncDisposable {
     }
   }
 
+  /** The guest's address on the MID's LAN, by DHCP. */
   get guestAddress(): string {
     return labAddresses.workspace;
+  }
+
+  /** The same by DHCPv6; besides it the guest has one that it made itself. */
+  get guestAddress6(): string {
+    return labAddresses6.workspace;
+  }
+
+  /** From now on a device decides by this policy, before that of its class; see docs/policies.md. */
+  async setDevicePolicy(device: LabHost, policy: string): Promise<void> {
+    const folder = join(device.folder, 'policies', 'devices');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, `${device.name}.yaml`), policy);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -143,9 +175,19 @@ export class Lab implements AsyncDisposable {
         ...['--max-plugged-memory', String(contract.maxPluggedMemoryMiB)],
         ...['--max-vcpus', String(contract.maxVcpus), '--mac', contract.macAddress, '--uuid', contract.uuid],
         ...['--kernel', kernel.image, '--initrd', kernel.initrd, '--append', kernel.commandLine],
-        ...['--address', `${labAddresses.workspace}/24`, '--policy', policy],
+        ...['--policy', policy],
+        ...guestAddresses(contract.macAddress).flatMap((address) => ['--address', address]),
       ],
       signal,
     );
   }
+}
+
+/** What the guest has had since it settled. */
+function guestAddresses(mac: string): string[] {
+  return [
+    `${labAddresses.workspace}/${lanPrefixLength}`,
+    `${labAddresses6.workspace}/128`,
+    `${slaacAddress(lanA.prefix6, mac)}/${lanPrefixLength6}`,
+  ];
 }

@@ -1,34 +1,44 @@
 import { parseArgs } from 'node:util';
 import { DockError } from '../../../protocol/dock-error.ts';
+import { type LabLayout, labLayouts } from '../network/address-plan.ts';
 import { type LinkShapeName, linkShapeNames } from '../network/link-shape.ts';
 
 export interface DemoArguments {
   /** Round trips. */
   readonly trips: number;
+  /** Of the PC, and of the MID where nothing else is said of it. */
   readonly link: LinkShapeName;
+  readonly midLink: LinkShapeName;
+  /** What the network of the guest is watched on; undefined where it is not watched. */
+  readonly network: LabLayout | undefined;
   readonly json: string | undefined;
   readonly help: boolean;
 }
 
-export const demoUsage = `usage: npm run demo -- [--trips N] [--link LINK] [--json FILE]
+export const demoUsage = `usage: npm run demo -- [--trips N] [--link LINK] [--network NETWORK] [--json FILE]
 
 Docks a running Debian VM from a simulated mobile device to a simulated PC, and undocks it again.
 
-  --trips N     so many round trips; default 1
-  --link LINK   ${linkShapeNames.join(', ')}; default ethernet100
-  --json FILE   also write the outcome as one JSON object
-  --help        show this
+  --trips N           so many round trips; default 1
+  --link LINK         ${linkShapeNames.join(', ')}; default ethernet100,
+                      and with --network wifi70 for the mobile device
+  --network NETWORK   hold connections with the VM from a client on its LAN, both ways, with data in them, over IPv4 and
+                      IPv6; make new ones after each trip; and show how long they were silent. On one LAN (lan), or with
+                      the PC on another one, behind a router (two-lans)
+  --json FILE         also write the outcome as one JSON object
+  --help              show this
 `;
 
 /** Throws `usage` for anything that it does not know. */
 export function parseDemoArguments(args: readonly string[]): DemoArguments {
-  let values: { trips?: string; link?: string; json?: string; help?: boolean };
+  let values: { trips?: string; link?: string; network?: string; json?: string; help?: boolean };
   try {
     ({ values } = parseArgs({
       args: [...args],
       options: {
         trips: { type: 'string' },
         link: { type: 'string' },
+        network: { type: 'string' },
         json: { type: 'string' },
         help: { type: 'boolean' },
       },
@@ -40,9 +50,20 @@ export function parseDemoArguments(args: readonly string[]): DemoArguments {
   if (!Number.isInteger(trips) || trips < 1 || trips > 1000) {
     throw new DockError('usage', `--trips takes a whole number from 1 to 1000, not "${values.trips}"`);
   }
-  const link = linkShapeNames.find((name) => name === (values.link ?? 'ethernet100'));
-  if (link === undefined) {
-    throw new DockError('usage', `--link takes ${linkShapeNames.join(', ')}, not "${values.link}"`);
-  }
-  return { trips, link, json: values.json, help: values.help ?? false };
+  const network = values.network === undefined ? undefined : oneOf('--network', labLayouts, values.network);
+  const link = values.link === undefined ? undefined : oneOf('--link', linkShapeNames, values.link);
+  return {
+    trips,
+    link: link ?? 'ethernet100',
+    midLink: link ?? (network === undefined ? 'ethernet100' : 'wifi70'),
+    network,
+    json: values.json,
+    help: values.help ?? false,
+  };
+}
+
+function oneOf<Name extends string>(option: string, names: readonly Name[], given: string): Name {
+  const found = names.find((name) => name === given);
+  if (found !== undefined) return found;
+  throw new DockError('usage', `${option} takes ${names.join(', ')}, not "${given}"`);
 }

@@ -5,6 +5,7 @@ import { renderTrip } from '../../../host-plugins/cli/render/render-trip.ts';
 import { processTerminal } from '../../../host-plugins/cli/terminal.ts';
 import { readAccelerator } from '../../../host-plugins/qemu/accelerator.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
+import type { TripOutcome } from '../../../protocol/outcome.ts';
 import { Lab, provideGuestWithAgent } from '../lab.ts';
 import { GapProbe } from '../network/gap-probe.ts';
 import { runMain } from '../run-main.ts';
@@ -12,42 +13,53 @@ import { findIoErrors } from '../state/find-io-errors.ts';
 import { VerifyWatch } from '../verify/verify-watch.ts';
 import { demoUsage, parseDemoArguments } from './demo-arguments.ts';
 import { judgeTrip } from './judge-trip.ts';
+import { NetworkDemo } from './network-demo.ts';
 
 const beganMs = performance.now();
 
 await runMain(async (args, signal) => {
   const options = parseDemoArguments(args);
   if (options.help) return say(demoUsage);
+  const { link, midLink, network } = options;
   const { accelerator, reason } = await readAccelerator();
   say(`The demo runs on this machine alone: both devices are simulated, the VM is real.`);
-  say(`accelerator: ${accelerator} (${reason}); link: ${options.link}\n`);
+  const links = link === midLink ? link : `${midLink} (mid), ${link} (pc)`;
+  say(`accelerator: ${accelerator} (${reason}); link: ${links}\n`);
   const guest = await provideGuestWithAgent(progress, signal);
-  await using lab = await Lab.start(guest, { link: options.link, progress }, signal);
+  await using lab = await Lab.start(guest, { link, midLink, layout: network ?? 'lan', progress }, signal);
   await using probe = await GapProbe.start(lab.network.client, lab.guestAddress, limit(signal, 60_000));
   await using load = await VerifyWatch.open(lab.network.client, lab.guestAddress, 500, limit(signal, 60_000));
   progress(
     'a load in the guest checks its memory and its disk, over one TCP connection from a client on the LAN',
   );
+  await using watched = network === undefined ? undefined : await NetworkDemo.start(lab, say, signal);
+  if (watched !== undefined) progress('connections with data in them are held with the guest, both ways');
 
   const trips: object[] = [];
   const failures: string[] = [];
+  const trip = async (command: readonly ['dock', string] | readonly ['undock']): Promise<TripOutcome> => {
+    const view = progressView(processTerminal(process.env), false);
+    probe.mark();
+    await watched?.mark(signal);
+    const outcome = await lab.mid
+      .trip(command, (event) => view.show(event), signal)
+      .finally(() => view.close());
+    await probe.nextReply(limit(signal, 30_000));
+    const { networkGapMs } = probe.measure();
+    say(`\n${renderTrip(outcome)}`);
+    say(`  the client on the LAN saw the guest silent for at most ${Math.round(networkGapMs)} ms`);
+    const { workspace: _, epoch: __, simulated: ___, ...told } = outcome;
+    const seen = await watched?.measure(outcome, signal);
+    const networkSeen = seen === undefined ? {} : { network: seen };
+    trips.push({ ...told, networkGapMs: Math.round(networkGapMs), ...networkSeen });
+    return outcome;
+  };
   for (let round = 1; round <= options.trips; round++) {
     for (const command of [['dock', 'pc'], ['undock']] as const) {
       say(
         `\n$ wdock ${command.join(' ')}${options.trips > 1 ? `        # round ${round} of ${options.trips}` : ''}`,
       );
-      const view = progressView(processTerminal(process.env), false);
-      probe.mark();
-      const outcome = await lab.mid
-        .trip(command, (event) => view.show(event), signal)
-        .finally(() => view.close());
-      await probe.nextReply(limit(signal, 30_000));
-      const { networkGapMs } = probe.measure();
-      say(`\n${renderTrip(outcome)}`);
-      say(`  the client on the LAN saw the guest silent for at most ${Math.round(networkGapMs)} ms`);
-      const { workspace: _, epoch: __, simulated: ___, ...trip } = outcome;
-      trips.push({ ...trip, networkGapMs: Math.round(networkGapMs) });
-      failures.push(...judgeTrip(outcome));
+      failures.push(...judgeTrip(await trip(command)));
       const { memory, disk } = (await load.nextReport(limit(signal, 60_000))) ?? load.latest;
       if (memory.mismatches + disk.mismatches + disk.ioErrors > 0) {
         failures.push(`the load in the guest found ${JSON.stringify({ memory, disk })}`);
@@ -61,11 +73,22 @@ await runMain(async (args, signal) => {
       `disk: ${verdict.disk.records} records, ${verdict.disk.ioErrors} I/O errors; the connection stayed open`,
   );
   if (verdict.verdict !== 'intact') failures.push('the guest’s memory or disk is damaged');
+  const networkResult = await watched?.finish(signal);
+  if (watched !== undefined && network === 'two-lans') {
+    say(`\n$ wdock dock pc        # to see the anchor go`);
+    await trip(['dock', 'pc']);
+    // Everything that the client holds with the guest.
+    await Promise.all([probe, load].map((held) => held[Symbol.asyncDispose]()));
+    await watched.closeAndSeeAnchorGo(signal);
+  }
+  failures.push(...(watched?.failures ?? []));
   const ioErrors = await findIoErrors(lab.folder);
   failures.push(...ioErrors.map((line) => `in the guest's log: ${line}`));
   if (options.json !== undefined) {
-    const result = { simulated: true, accelerator, link: options.link, trips };
-    await writeFile(options.json, `${JSON.stringify(result)}\n`);
+    const result = { simulated: true, accelerator, link, midLink, trips };
+    const watchedResult =
+      networkResult === undefined ? {} : { network: { layout: network, ...networkResult } };
+    await writeFile(options.json, `${JSON.stringify({ ...result, ...watchedResult })}\n`);
     say(`written: ${options.json}`);
   }
   if (failures.length > 0)

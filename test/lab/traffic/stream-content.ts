@@ -1,12 +1,56 @@
-import { fillPage, judgePage, type PageFinding, pageBytes } from '../verify/page-content.ts';
+/** Bytes in a block: its number and its stream's salt, and then what belongs to both. */
+export const blockBytes = 1024;
+const headerBytes = 8;
+const contentBytes = blockBytes - headerBytes;
 
 /**
- * A stream of bytes without an end whose content is known at both ends: block after block of a page, each made of the
- * stream's salt and its own number, so that a block that is missing, doubled or changed is told from the right one.
+ * What blocks are cut from. Made once, for an emulated processor can copy and compare at the rate of a connection, but
+ * not compute as much.
+ */
+const table = makeTable(64 * 1024);
+
+function makeTable(bytes: number): Buffer {
+  const words = new Uint32Array(bytes / 4);
+  let state = 0x9e3779b9;
+  for (let word = 0; word < words.length; word++) {
+    // xorshift32 (Marsaglia 2003)
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[word] = state;
+  }
+  return Buffer.from(words.buffer);
+}
+
+/** Steps through the table by a prime, so that neighbouring blocks and streams have other content at each place. */
+function contentOf(salt: number, block: number): Buffer {
+  const start = (block * 1031 + salt * 7919) % (table.length - contentBytes);
+  return table.subarray(start, start + contentBytes);
+}
+
+/** Writes what a stream has in its block of this number. */
+function fillBlock(into: Buffer, salt: number, block: number): void {
+  into.writeUInt32BE(block);
+  into.writeUInt32BE(salt, 4);
+  contentOf(salt, block).copy(into, headerBytes);
+}
+
+/** `other`: a block as it should be, but of another place or another stream. */
+export type BlockFinding = 'intact' | 'other' | 'corrupt';
+
+function judgeBlock(found: Buffer, salt: number, block: number): BlockFinding {
+  const [number, sender] = [found.readUInt32BE(), found.readUInt32BE(4)];
+  if (contentOf(sender, number).compare(found, headerBytes) !== 0) return 'corrupt';
+  return number === block && sender === salt ? 'intact' : 'other';
+}
+
+/**
+ * A stream of bytes without an end whose content is known at both ends: block after block, each made of the stream's
+ * salt and its own number, so that a block that is missing, doubled or changed is told from the right one.
  */
 export class StreamSource {
   readonly #salt: number;
-  readonly #block = new Uint32Array(pageBytes / 4);
+  readonly #block = Buffer.alloc(blockBytes);
   #sentBytes = 0;
 
   constructor(salt: number) {
@@ -18,13 +62,12 @@ export class StreamSource {
   }
 
   /** The next so many bytes. */
-  next(bytes: number): Uint8Array {
-    const piece = new Uint8Array(bytes);
+  next(bytes: number): Buffer {
+    const piece = Buffer.alloc(bytes);
     for (let filled = 0; filled < bytes; ) {
-      const within = this.#sentBytes % pageBytes;
-      if (within === 0) fillPage(this.#block, this.#salt, 0, this.#sentBytes / pageBytes);
-      const count = Math.min(pageBytes - within, bytes - filled);
-      piece.set(new Uint8Array(this.#block.buffer, within, count), filled);
+      const within = this.#sentBytes % blockBytes;
+      if (within === 0) fillBlock(this.#block, this.#salt, this.#sentBytes / blockBytes);
+      const count = this.#block.copy(piece, filled, within);
       filled += count;
       this.#sentBytes += count;
     }
@@ -36,33 +79,31 @@ export interface StreamCounters {
   receivedBytes: number;
   /** Blocks that were not what the other end sent. */
   mismatches: number;
-  firstMismatch: { readonly block: number; readonly finding: PageFinding } | undefined;
+  firstMismatch: { readonly block: number; readonly finding: BlockFinding } | undefined;
 }
 
 /** Compares what arrives with what a `StreamSource` of the same salt sends. */
 export class StreamCheck {
   readonly counters: StreamCounters = { receivedBytes: 0, mismatches: 0, firstMismatch: undefined };
   readonly #salt: number;
-  readonly #block = new Uint32Array(pageBytes / 4);
-  readonly #scratch = new Uint32Array(pageBytes / 4);
+  readonly #block = Buffer.alloc(blockBytes);
 
   constructor(salt: number) {
     this.#salt = salt;
   }
 
-  take(piece: Uint8Array): void {
+  take(piece: Buffer): void {
     for (let taken = 0; taken < piece.length; ) {
-      const within = this.counters.receivedBytes % pageBytes;
-      const count = Math.min(pageBytes - within, piece.length - taken);
-      new Uint8Array(this.#block.buffer, within, count).set(piece.subarray(taken, taken + count));
+      const within = this.counters.receivedBytes % blockBytes;
+      const count = piece.copy(this.#block, within, taken);
       taken += count;
       this.counters.receivedBytes += count;
-      if (within + count === pageBytes) this.#judge(this.counters.receivedBytes / pageBytes - 1);
+      if (within + count === blockBytes) this.#judge(this.counters.receivedBytes / blockBytes - 1);
     }
   }
 
   #judge(block: number): void {
-    const finding = judgePage(this.#block, this.#scratch, this.#salt, 0, block);
+    const finding = judgeBlock(this.#block, this.#salt, block);
     if (finding === 'intact') return;
     this.counters.mismatches++;
     this.counters.firstMismatch ??= { block, finding };

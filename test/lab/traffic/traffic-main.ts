@@ -62,13 +62,13 @@ async function openInward({ name, guest, own }: TrafficWay, bitsPerS: number, si
 }
 
 /** The connection on which the echo was asked for stays open: the guest sends back for as long as it is. */
-async function openDatagrams({ name, guest }: TrafficWay, bitsPerS: number, signal: AbortSignal) {
+async function openDatagrams({ name, guest }: TrafficWay, signal: AbortSignal) {
   const asked = await ask(guest, { kind: 'echo', address: guest }, signal);
   asked.on('error', () => undefined);
   const { line } = await readFirstLine(asked);
   asked.resume();
   const Echo = z.object({ port: z.int() });
-  return await Datagrams.open(`${name} datagrams`, guest, Echo.parse(JSON.parse(line)).port, bitsPerS);
+  return await Datagrams.open(`${name} datagrams`, guest, Echo.parse(JSON.parse(line)).port);
 }
 
 await runMain(async ([text = ''], signal) => {
@@ -77,7 +77,7 @@ await runMain(async ([text = ''], signal) => {
   const datagrams: Datagrams[] = [];
   for (const way of ways) {
     flows.push(await openOutward(way, bitsPerS, signal), await openInward(way, bitsPerS, signal));
-    datagrams.push(await openDatagrams(way, bitsPerS, signal));
+    datagrams.push(await openDatagrams(way, signal));
   }
   process.stdout.write('ready\n');
   for await (const line of createInterface(process.stdin)) {
