@@ -12,7 +12,7 @@ import type { Identity } from './identity.ts';
 import { dialDevice } from './secure-dial.ts';
 import type { DeviceUpgrade, SecureServer } from './secure-server.ts';
 import type { TrustedDevice, TrustStore } from './trust-store.ts';
-import { untilAborted } from './until-aborted.ts';
+import { untilAborted, untilEither } from './until-aborted.ts';
 
 /** Who calls, as a handler of the peer table sees it: proved by the TLS handshake, not claimed. */
 export interface PeerCaller {
@@ -134,7 +134,7 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
       try {
         const connection = await this.connect(deviceId, signal);
         failures = 0;
-        await untilAborted(connection.closed, signal);
+        await untilEither(connection.ended, signal);
       } catch {
         failures++; // said by `unreachable`; a forgotten device ends the loop
       }

@@ -59,6 +59,11 @@ interface PendingCall {
 export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
   /** Resolves with the reason when the connection has ended; never rejects. */
   readonly closed: Promise<DockError>;
+  /**
+   * Aborts when the connection has ended. For whoever waits for it many times while the connection lasts: a listener
+   * can be taken away again, but what was told to a promise stays with it, and with that all that it refers to.
+   */
+  readonly ended: AbortSignal;
 
   readonly #socket: WebSocket;
   readonly #options: RpcConnectionOptions<Call>;
@@ -82,6 +87,8 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
     );
     const { promise, resolve } = Promise.withResolvers<DockError>();
     this.closed = promise;
+    const ended = new AbortController();
+    this.ended = ended.signal;
     socket.on('message', (data, isBinary) => {
       this.#heartbeat.heard();
       if (isBinary) this.#giveUp('it sent a binary message, which is not our protocol', 1003);
@@ -92,7 +99,11 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
     socket.on('error', (error) => {
       this.#why ??= error.message;
     });
-    socket.on('close', (code, reason) => resolve(this.#ended(code, reason.toString())));
+    socket.on('close', (code, reason) => {
+      const end = this.#conclude(code, reason.toString());
+      resolve(end);
+      ended.abort(end);
+    });
   }
 
   /** A call of either end runs, so that a silent connection matters. */
@@ -266,7 +277,7 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
     }
   }
 
-  #ended(code: number, reason: string): DockError {
+  #conclude(code: number, reason: string): DockError {
     const said = reason === '' ? `the connection ended (code ${code})` : reason;
     const end = this.#options.gone(this.#why ?? said);
     this.#end = end;

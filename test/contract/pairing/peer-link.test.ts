@@ -258,40 +258,6 @@ describe('a device that is forgotten', () => {
   });
 });
 
-describe('a connection that is held', () => {
-  it('comes back by itself after it broke, and after the other device was away', async () => {
-    await using devices = await pairedDevices();
-    const { mid, pc } = devices;
-    const reachable = () => once(mid.peers, 'reachable', { signal: soon() });
-    let next = reachable();
-    using _hold = mid.peers.hold(pc.identity.id);
-    await next;
-    next = reachable();
-    const lost = once(mid.peers, 'unreachable', { signal: soon() });
-    pc.server.closeDevice(mid.identity.id);
-    await lost;
-    await next;
-    expect(mid.peers.isConnected(pc.identity.id)).toBe(true);
-  });
-
-  it('is not dialled any more once it was released', async () => {
-    await using devices = await pairedDevices();
-    const { mid, pc } = devices;
-    const connected = once(mid.peers, 'reachable', { signal: soon() });
-    const hold = mid.peers.hold(pc.identity.id);
-    await connected;
-    hold[Symbol.dispose]();
-    const lost = once(mid.peers, 'unreachable', { signal: soon() });
-    const dialled: unknown[] = [];
-    pc.peers.on('reachable', (device) => dialled.push(device));
-    pc.server.closeDevice(mid.identity.id);
-    await lost;
-    // the first retry would have come after 250 ms
-    await new Promise((resolve) => setTimeout(resolve, 600));
-    expect(dialled).toEqual([]);
-  });
-});
-
 describe('a trusted device that misbehaves', () => {
   const trusted = async (device: TestDevice, identity: Identity): Promise<TLSSocket> => {
     const { certificatePem: cert, privateKeyPem: key } = identity;

@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import { queryObjects } from 'node:v8';
+import { describe, expect, it, vi } from 'vitest';
+import { DockError } from '../../../protocol/dock-error.ts';
+import { pairedDevices } from './two-devices.ts';
+
+vi.setConfig({ testTimeout: 30_000 }); // processes and sockets, on a machine that may be busy
+
+const soon = () => AbortSignal.timeout(10_000);
+
+describe('a connection that is held', () => {
+  it('comes back by itself after it broke, and after the other device was away', async () => {
+    await using devices = await pairedDevices();
+    const { mid, pc } = devices;
+    const reachable = () => once(mid.peers, 'reachable', { signal: soon() });
+    let next = reachable();
+    using _hold = mid.peers.hold(pc.identity.id);
+    await next;
+    next = reachable();
+    const lost = once(mid.peers, 'unreachable', { signal: soon() });
+    pc.server.closeDevice(mid.identity.id);
+    await lost;
+    await next;
+    expect(mid.peers.isConnected(pc.identity.id)).toBe(true);
+  });
+
+  it('is not dialled any more once it was released', async () => {
+    await using devices = await pairedDevices();
+    const { mid, pc } = devices;
+    const connected = once(mid.peers, 'reachable', { signal: soon() });
+    const hold = mid.peers.hold(pc.identity.id);
+    await connected;
+    hold[Symbol.dispose]();
+    const lost = once(mid.peers, 'unreachable', { signal: soon() });
+    const dialled: unknown[] = [];
+    pc.peers.on('reachable', (device) => dialled.push(device));
+    pc.server.closeDevice(mid.identity.id);
+    await lost;
+    // the first retry would have come after 250 ms
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(dialled).toEqual([]);
+  });
+
+  it('has nothing of it left after it was released, while another one holds it on', async () => {
+    await using devices = await pairedDevices();
+    const { mid, pc } = devices;
+    const connected = once(mid.peers, 'reachable', { signal: soon() });
+    using _lasting = mid.peers.hold(pc.identity.id);
+    await connected;
+    const holdAndRelease = async () => {
+      using _ = mid.peers.hold(pc.identity.id);
+      await turn(); // it has found the connection, and waits for its end
+    };
+    const count = () =>
+      queryObjects(DockError, { format: 'count' }) + queryObjects(AbortController, { format: 'count' });
+    await holdAndRelease();
+    const before = count();
+    for (let round = 0; round < 50; round++) await holdAndRelease();
+    expect(count() - before).toBeLessThan(10);
+  });
+});
