@@ -1,14 +1,5 @@
 import { DockError } from '../protocol/dock-error.ts';
-
-const usage = `usage: wdock-agent COMMAND
-
-  system [--port PATH] [--root PATH] [--state FILE]
-             the system service
-  session    the helper in a user's session
-  status [--json]
-             what the running agent sees
-  version    its version
-`;
+import { agentUsage } from './usage.ts';
 
 /** Each command loads only what it needs: the helper of a session is kept small that way. */
 async function main(args: readonly string[]): Promise<void> {
@@ -33,9 +24,9 @@ async function main(args: readonly string[]): Promise<void> {
     const { agentVersion } = await import('./agent-version.ts');
     process.stdout.write(`${agentVersion}\n`);
   } else if (command === '--help' || command === 'help') {
-    process.stdout.write(usage);
+    process.stdout.write(agentUsage);
   } else {
-    throw new DockError('usage', usage);
+    throw new DockError('usage', agentUsage);
   }
 }
 

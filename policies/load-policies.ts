@@ -7,8 +7,13 @@ import { type Policy, parsePolicy } from './language/parse-policy.ts';
 
 /** The one file here that reads from a disk. */
 
-/** Where the shipped policies are: beside this file, both in the work tree and in the package. */
-export const shippedPolicies = fileURLToPath(new URL('.', import.meta.url));
+declare const WDOCK_SHIPPED_POLICIES: string | undefined;
+
+/** Where the shipped policies are: beside this file in the work tree; in the package where its bundle was told. */
+export const shippedPolicies =
+  typeof WDOCK_SHIPPED_POLICIES === 'string'
+    ? WDOCK_SHIPPED_POLICIES
+    : fileURLToPath(new URL('.', import.meta.url));
 
 export interface PolicySources {
   /** Searched in order, then the shipped ones: `<class>.yaml` and `devices/<name>.yaml`, the first found of each. */

@@ -62,7 +62,7 @@ function unreachable(path: string, error: NodeJS.ErrnoException): DockError {
   if (error.code === 'EACCES') {
     return new DockError(
       'peer-gone',
-      `you may not talk to wdockd (${path}); become root, or a member of the group wdock`,
+      `you may not talk to wdockd (${path}); become root, or a member of the group wireless-dock`,
       {
         cause: error,
         detail: daemonGoneDetail,

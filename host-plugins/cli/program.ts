@@ -36,7 +36,8 @@ export async function runWdock(args: readonly string[], context: CommandContext)
   }
 }
 
-function buildProgram(context: CommandContext, end: (code: number) => void): Command {
+/** The commands; also what the manual page and the shells' completion are made from. */
+export function buildProgram(context: CommandContext, end: (code: number) => void): Command {
   const program = new Command('wdock')
     .description('Docks the VM you carry to the device you sit at, running, and makes it fit there.')
     .option('--json', 'print JSON: one object, or one a line where it streams')

@@ -16,7 +16,7 @@ import type { Service } from './lifecycle.ts';
 import { version } from './version.ts';
 
 /** Members may use wdock without being root. */
-const group = 'wdock';
+const group = 'wireless-dock';
 
 /** JSON-RPC for wdock over a unix socket (`/rpc`), and `GET /healthz` for everybody who may open it. */
 export class ControlServer implements Service {

@@ -3,20 +3,9 @@ import { DockError } from '../../protocol/dock-error.ts';
 import { defaultConfigPath } from './config.ts';
 import { shippedModules } from './container.ts';
 import { loadConfig } from './load-config.ts';
+import { wdockdUsage } from './usage.ts';
 import { version } from './version.ts';
 import { startWdockd, type Wdockd } from './wdockd.ts';
-
-const usage = `wdockd ${version}: serves the workspaces of this device.
-
-usage: wdockd [--config FILE]
-
-  --config FILE   default ${defaultConfigPath}
-  --check-config  reads the configuration, says what is wrong with it, and exits
-  --version, --help
-
-SIGTERM and SIGINT end it in good order. Workspaces that run here go on running.
-Exit: 0 ended as asked, 1 could not start or failed, 2 wrong command line.
-`;
 
 /** wdockd from its arguments to its exit code. */
 export async function runWdockd(args: readonly string[]): Promise<number> {
@@ -32,7 +21,7 @@ export async function runWdockd(args: readonly string[]): Promise<number> {
       },
     });
     if (values.help || values.version) {
-      process.stdout.write(values.help ? usage : `${version}\n`);
+      process.stdout.write(values.help ? wdockdUsage : `${version}\n`);
       return 0;
     }
     options = { config: values.config, checkConfig: values['check-config'] };

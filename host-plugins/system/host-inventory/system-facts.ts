@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { run } from '../process/run.ts';
@@ -15,7 +16,8 @@ const limitMs = 15_000;
  * own synchronously, which would stop QMP and migration control.
  */
 export async function readSystemFacts(signal: AbortSignal): Promise<SystemFacts> {
-  const child = fileURLToPath(new URL('./print-system-facts.ts', import.meta.url));
-  const { stdout } = await run([process.execPath, child], { timeoutMs: limitMs, signal });
+  // as a source in the work tree, as a bundle in the package, in either case beside this file
+  const child = new URL(`./print-system-facts${extname(import.meta.url)}`, import.meta.url);
+  const { stdout } = await run([process.execPath, fileURLToPath(child)], { timeoutMs: limitMs, signal });
   return SystemFacts.parse(JSON.parse(stdout));
 }

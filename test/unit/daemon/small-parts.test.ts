@@ -24,11 +24,11 @@ it.each(['v24.0.0', 'v25.1.0', 'v100.0.0'])('Node %s is good', (version) => {
 
 it.each([
   ['', undefined],
-  ['root:x:0:\nwdock2:x:7:\n', undefined],
-  ['root:x:0:\nwdock:x:998:ann,ben\n', 998],
-  ['wdock:x:\n', undefined],
-])('the group wdock of %j is %s', (groupFile, expected) =>
-  expect(groupId(groupFile, 'wdock')).toBe(expected),
+  ['root:x:0:\nwireless-dock2:x:7:\n', undefined],
+  ['root:x:0:\nwireless-dock:x:998:ann,ben\n', 998],
+  ['wireless-dock:x:\n', undefined],
+])('the group wireless-dock of %j is %s', (groupFile, expected) =>
+  expect(groupId(groupFile, 'wireless-dock')).toBe(expected),
 );
 
 describe('a lock on a folder', () => {
