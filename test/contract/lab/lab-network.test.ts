@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { labAddresses, labMacs } from '../../lab/network/address-plan.ts';
+import { FrameCapture } from '../../lab/network/frame-capture.ts';
 import { GapProbe } from '../../lab/network/gap-probe.ts';
 import { LabNetwork } from '../../lab/network/lab-network.ts';
 import type { NetworkNamespace } from '../../lab/network/network-namespace.ts';
@@ -136,6 +137,7 @@ describe('the lab network', { timeout: 60_000 }, () => {
 
   it('takes no sender from the Wi-Fi host but itself, as an access point, and counts who tried', async () => {
     await using network = await LabNetwork.create({}, soon());
+    await using capture = await FrameCapture.start(network.lan, 'mid', soon());
     await network.mid.run(['ping', '-c2', '-i0.2', '-W1', labAddresses.client], soon());
     expect(await network.foreignFrames(soon())).toBe(0);
     const commands = [
@@ -151,6 +153,10 @@ describe('the lab network', { timeout: 60_000 }, () => {
     const frames = await network.framesFromMid(soon());
     expect([...frames.keys()].toSorted()).toEqual(['52:54:00:66:66:66', labMacs.mid]);
     expect(await network.foreignFrames(soon())).toBeGreaterThan(0);
+    // Two that see the same, each in its own way.
+    const captured = await capture.finish();
+    expect([...captured.keys()].toSorted()).toEqual([...frames.keys()].toSorted());
+    expect(captured.get('52:54:00:66:66:66')).toBe(frames.get('52:54:00:66:66:66'));
   });
 
   it.each([
