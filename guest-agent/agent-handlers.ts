@@ -60,9 +60,16 @@ export function makeAgentHandlers(parts: HandlerParts): AgentHandlers {
     'apply-network': {
       resource: 'network',
       handle: async (wish, signal) => {
+        const { mode, hostMac, portal } = wish;
+        const former = stored.read().network?.keep ?? [];
         // First: what is observed while this runs is judged by the host that the guest is on.
-        await stored.write({ network: { mode: wish.mode, hostMac: wish.hostMac } });
-        return { problems: await network.apply(wish, signal) };
+        await stored.write({
+          network: { mode, hostMac, portal, keep: [...new Set([...wish.keep, ...former])] },
+        });
+        presence.connectivityChanged();
+        const { problems, bound } = await network.apply(wish, former, signal);
+        if (bound) await stored.write({ network: { mode, hostMac, portal, keep: wish.keep } });
+        return { problems };
       },
     },
     'address-use': {

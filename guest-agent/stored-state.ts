@@ -9,7 +9,15 @@ const Stored = z.object({
   /** The host that the guest is on, as it said last. */
   host: HostDescription.optional(),
   epoch: z.int().default(0),
-  network: z.object({ mode: NetworkMode, hostMac: z.string().optional() }).optional(),
+  network: z
+    .object({
+      mode: NetworkMode,
+      hostMac: z.string().optional(),
+      /** Addresses of other LANs that the interface may still have. */
+      keep: z.array(z.string()).default([]),
+      portal: z.boolean().default(false),
+    })
+    .optional(),
   /** Units that the agent froze. */
   frozen: z.array(z.string()).default([]),
 });

@@ -1,108 +1,142 @@
-import type { AgentParams } from '../../protocol/agent-channel.ts';
 import { DockError } from '../../protocol/dock-error.ts';
-import { chooseNetworkSettings, type NetworkChange } from '../decide/choose-network-settings.ts';
-import { findDefaultRoute } from '../observe/parse-kernel-text.ts';
-import { findHardwareInterface, resolveNeighbour } from '../observe/read-network.ts';
+import {
+  chooseNetworkSettings,
+  type NetworkChange,
+  type NetworkSituation,
+  type NetworkWish,
+} from '../decide/choose-network-settings.ts';
+import type { IpAddress } from '../decide/ip-address.ts';
+import {
+  type DefaultRoute,
+  findHardwareInterface,
+  nudge,
+  readDefaultRoutes,
+  resolveNeighbour,
+} from '../observe/read-network.ts';
 import { runProgram } from '../run-program.ts';
 import type { SystemFiles } from '../system-files.ts';
+import { announceByItself, linkLocalAddresses, waitForAddresses, withoutProbing } from './link-settings.ts';
 import type { NetworkManager } from './network-manager.ts';
+import { NetworkRenewal } from './network-renewal.ts';
+import { waitForNewLan } from './new-lan.ts';
 
-/** How long DHCP may take before the address that was kept beside it is left for good. */
-const leaseLimitMs = 120_000;
-
-type Wish = AgentParams<'apply-network'>;
+export interface Bound {
+  /** The connection is as it shall be, but for what `problems` says. */
+  readonly bound: boolean;
+  readonly problems: string[];
+}
 
 /** Re-binds the guest's interface to the network of the host that it is on. */
 export class NetworkBinding {
   readonly #files: SystemFiles;
   readonly #manager: NetworkManager;
-  readonly #note: (text: string) => void;
-  /** The wait for DHCP that the last binding began. */
-  #renewing = new AbortController();
+  readonly #renewal: NetworkRenewal;
 
   constructor(files: SystemFiles, manager: NetworkManager, note: (text: string) => void) {
     this.#files = files;
     this.#manager = manager;
-    this.#note = note;
+    this.#renewal = new NetworkRenewal(files, manager, note);
   }
 
   /**
-   * Returns what could not be done. In this order: the connection is changed in place, neighbours learned on the
-   * other host are forgotten, and the gateway is asked for again, which at the same time tells the LAN where the
-   * guest is now (a broadcast ARP request carries its sender).
+   * Neighbours learned on the other host are forgotten first, and the gateway is asked for again at once: that tells
+   * the LAN where the guest is now (a broadcast ARP request carries its sender), and NetworkManager leaves it alone
+   * when it then changes the connection in place. At the end the gateways must answer.
    */
-  async apply(wish: Wish, signal: AbortSignal): Promise<string[]> {
+  async apply(wish: NetworkWish, formerKeep: readonly string[], signal: AbortSignal): Promise<Bound> {
     this.close();
     const files = this.#files;
-    const route = findDefaultRoute((await files.readIfThere('/proc/net/route')) ?? '');
-    const name = route?.interface ?? (await findHardwareInterface(files));
-    if (name === undefined) return ['the guest has no network interface'];
-    const problems = await this.#reapply(name, wish, signal);
-    // From now on the kernel announces the address by itself when the link comes back (ip-sysctl).
-    await files.write(`/proc/sys/net/ipv4/conf/${name}/arp_notify`, '1').catch(() => {});
-    try {
-      await runProgram(['ip', 'neigh', 'flush', 'dev', name], 5000, signal);
-    } catch (error) {
-      problems.push(`neighbours could not be forgotten: ${DockError.from(error, 'io').message}`);
-    }
-    const now = findDefaultRoute((await files.readIfThere('/proc/net/route')) ?? '') ?? route;
-    if (now !== undefined && (await resolveNeighbour(files, now, signal)) === undefined)
-      problems.push(`the gateway ${now.gateway} does not answer on ${now.interface}`);
-    return problems;
+    const before = await readDefaultRoutes(files);
+    const name = before.ip4?.interface ?? before.ip6?.interface ?? (await findHardwareInterface(files));
+    if (name === undefined) return { bound: false, problems: ['the guest has no network interface'] };
+    await announceByItself(files, name);
+    const [forgotten, bound] = await Promise.all([
+      this.#forgetNeighbours(name, wish.lan === 'same' ? before.ip4 : undefined, signal),
+      this.#reapply(name, wish, formerKeep, signal),
+    ]);
+    const now = await readDefaultRoutes(files);
+    const silent = await Promise.all([now.ip4, now.ip6].map((route) => this.#askGateway(route, signal)));
+    return { ...bound, problems: [...bound.problems, ...forgotten, ...silent.flat()] };
   }
 
   /** Stops what goes on in the background. */
   close(): void {
-    this.#renewing.abort(new DockError('cancelled', 'the network was bound again'));
+    this.#renewal.stop();
   }
 
-  async #reapply(name: string, wish: Wish, signal: AbortSignal): Promise<string[]> {
+  async #forgetNeighbours(
+    name: string,
+    gateway: DefaultRoute | undefined,
+    signal: AbortSignal,
+  ): Promise<string[]> {
+    try {
+      await runProgram(['ip', 'neigh', 'flush', 'dev', name], 5000, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return [`neighbours could not be forgotten: ${DockError.from(error, 'io').message}`];
+    }
+    if (gateway !== undefined) await nudge(gateway);
+    return [];
+  }
+
+  async #askGateway(route: DefaultRoute | undefined, signal: AbortSignal): Promise<string[]> {
+    if (route === undefined || (await resolveNeighbour(this.#files, route, signal)) !== undefined) return [];
+    return [`the gateway ${route.gateway} does not answer on ${route.interface}`];
+  }
+
+  async #reapply(
+    name: string,
+    wish: NetworkWish,
+    formerKeep: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Bound> {
     const manager = this.#manager;
+    const failed = (problem: string): Bound => ({ bound: false, problems: [problem] });
+    const startedMs = Date.now();
     try {
       if (!(await manager.isRunning(signal)))
-        return [`NetworkManager does not run; ${name} stays configured as it was`];
+        return failed(`NetworkManager does not run; ${name} stays configured as it was`);
       const device = await manager.findDevice(name, signal);
       if (!(await manager.isConnected(device, signal)))
-        return [`NetworkManager has no active connection on ${name}`];
-      const change = chooseNetworkSettings(
-        wish.mode,
-        wish.metered,
-        await manager.readSituation(device, signal),
-      );
-      await manager.reapply(device, change, signal);
-      if (change.ip4.kind === 'renewed') this.#finishRenewal(device, change);
-      return [];
+        return failed(`NetworkManager has no active connection on ${name}`);
+      const situation = await manager.readSituation(device, signal);
+      const changes = chooseNetworkSettings(wish, situation, formerKeep);
+      const ofLink = linkLocalAddresses(name);
+      await withoutProbing(this.#files, name, async () => {
+        for (const change of changes) {
+          await manager.reapply(device, change, signal);
+          // It answers before it acts; what is asked next is answered after.
+          await manager.isConnected(device, signal);
+          await waitForAddresses(name, [...stayingIPv6(change, situation), ...ofLink], signal);
+        }
+      });
+      const last = changes.at(-1);
+      if (last !== undefined) this.#renewal.start(name, device, last);
+      const problems = [
+        ...(await this.#checkMtu(name, wish.mtu)),
+        ...(last?.ip4.kind === 'asked'
+          ? await waitForNewLan({ manager, device, name, startedMs, keep: wish.keep }, signal)
+          : []),
+      ];
+      return { bound: true, problems };
     } catch (error) {
       if (signal.aborted) throw error;
       // NetworkManager is restarting, or the device left its active state just now: the move goes on.
-      return [`NetworkManager did not re-apply ${name}: ${DockError.from(error).message}`];
+      return failed(`NetworkManager did not re-apply ${name}: ${DockError.from(error).message}`);
     }
   }
 
-  /** When DHCP has answered, the address that was kept beside it goes; where it is the same, nothing changes. */
-  #finishRenewal(device: string, change: NetworkChange): void {
-    this.#renewing = new AbortController();
-    const { signal } = this.#renewing;
-    const timer = setTimeout(() => stop(new DockError('timeout', 'DHCP did not answer')), leaseLimitMs);
-    let looking = Promise.resolve();
-    const look = (): void => {
-      looking = looking.then(async () => {
-        if (signal.aborted || (await this.#manager.readLease(device, signal)) === undefined) return;
-        await this.#manager.reapply(device, { metered: change.metered, ip4: { kind: 'saved' } }, signal);
-        stop(new DockError('cancelled', 'done'));
-      });
-      looking.catch(stop);
-    };
-    const stopListening = this.#manager.listenToChanges(look);
-    const stop = (why: unknown): void => {
-      clearTimeout(timer);
-      stopListening();
-      if (signal.aborted) return;
-      const reason = DockError.from(why);
-      if (reason.kind !== 'cancelled') this.#note(`the kept address stays beside DHCP's: ${reason.message}`);
-      this.#renewing.abort(reason);
-    };
-    signal.addEventListener('abort', () => stop(signal.reason), { once: true });
-    look();
+  async #checkMtu(name: string, mtu: number | undefined): Promise<string[]> {
+    const actual = (await this.#files.readIfThere(`/sys/class/net/${name}/mtu`))?.trim();
+    if (mtu === undefined || actual === undefined || Number(actual) <= mtu) return [];
+    return [`${name} sends packets of up to ${actual} bytes; this network takes ${mtu}`];
   }
+}
+
+/** IPv6 addresses that a change leaves, though they may be away for a moment. */
+function stayingIPv6({ ip6 }: NetworkChange, { ip6: before }: NetworkSituation): readonly IpAddress[] {
+  if (ip6.kind === 'kept') return ip6.present.addresses;
+  if (ip6.kind === 'renewed') return ip6.addresses;
+  if (ip6.kind === 'unchanged') return before.present?.addresses ?? [];
+  return ip6.beside;
 }

@@ -1,7 +1,14 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import type { DbusConnection } from '../dbus/dbus-connection.ts';
-import { makeVariant, plainDbusValue } from '../dbus/dbus-value.ts';
-import type { NetworkChange, NetworkSituation, PresentIp4 } from '../decide/choose-network-settings.ts';
+import { plainDbusValue } from '../dbus/dbus-value.ts';
+import type {
+  IpSituation,
+  NetworkChange,
+  NetworkSituation,
+  PresentIp,
+} from '../decide/choose-network-settings.ts';
+import { formatIPv6, type IpAddress, isLinkLocal } from '../decide/ip-address.ts';
+import { changeSettings, fixedAddresses, type Settings } from './connection-settings.ts';
 
 const destination = 'org.freedesktop.NetworkManager';
 const face = (name: string): string => (name === '' ? destination : `${destination}.${name}`);
@@ -10,9 +17,6 @@ const timeoutMs = 10_000;
 /** NMDeviceState: between PREPARE and ACTIVATED a connection can be changed in place. */
 const statePrepare = 40;
 const stateActivated = 100;
-
-/** Settings as NetworkManager sends them: group, key, variant. */
-type Settings = Record<string, Record<string, unknown>>;
 
 /** NetworkManager, as far as one device of it is re-bound. Errors as in DbusConnection. */
 export class NetworkManager {
@@ -46,24 +50,35 @@ export class NetworkManager {
   }
 
   async readSituation(device: string, signal: AbortSignal): Promise<NetworkSituation> {
-    const saved = await this.#savedSettings(device, signal);
-    const method = plainDbusValue(saved['ipv4']?.['method']);
+    const [saved, { applied }, ip4, ip6, lease] = await Promise.all([
+      this.#savedSettings(device, signal),
+      this.#appliedSettings(device, signal),
+      this.#readPresent(device, 'IP4Config', signal),
+      this.#readPresent(device, 'IP6Config', signal),
+      this.readLease(device, signal),
+    ]);
+    const situation = (family: 'ipv4' | 'ipv6', present: PresentIp | undefined): IpSituation => ({
+      present,
+      savedMethod: methodOf(saved[family]),
+      method: methodOf(applied[family]),
+      fixed: fixedAddresses(applied[family]),
+    });
     return {
-      present: await this.#readIp4(device, signal),
-      savedMethod: typeof method === 'string' ? method : 'auto',
-      hasLease: (await this.readLease(device, signal)) !== undefined,
+      ip4: { ...situation('ipv4', ip4), hasLease: lease !== undefined },
+      ip6: situation('ipv6', ip6),
     };
   }
 
   /** The address that DHCP gave; undefined while there is none. */
-  async readLease(device: string, signal: AbortSignal): Promise<string | undefined> {
-    const config = String(await this.#property(device, 'Device', 'Dhcp4Config', signal));
+  async readLease(device: string, signal: AbortSignal, family: 4 | 6 = 4): Promise<string | undefined> {
+    const config = String(await this.#property(device, 'Device', `Dhcp${family}Config`, signal));
     if (config === '/') return undefined;
-    const options = (await this.#property(config, 'DHCP4Config', 'Options', signal)) as Record<
+    const options = (await this.#property(config, `DHCP${family}Config`, 'Options', signal)) as Record<
       string,
       unknown
     >;
-    return typeof options['ip_address'] === 'string' ? options['ip_address'] : undefined;
+    const address = options[family === 4 ? 'ip_address' : 'ip6_address'];
+    return typeof address === 'string' ? address : undefined;
   }
 
   /**
@@ -71,11 +86,9 @@ export class NetworkManager {
    * the device has no connection, or when it was changed meanwhile.
    */
   async reapply(device: string, change: NetworkChange, signal: AbortSignal): Promise<void> {
-    const [applied, version] = await this.#call(device, 'Device', 'GetAppliedConnection', 'u', [0], signal);
+    const { applied, version } = await this.#appliedSettings(device, signal);
     const saved = await this.#savedSettings(device, signal);
-    const settings = { ...(applied as Settings) };
-    settings['connection'] = { ...settings['connection'], metered: makeVariant('i', change.metered) };
-    settings['ipv4'] = ip4Group(saved['ipv4'] ?? {}, change.ip4);
+    const settings = changeSettings(applied, saved, change);
     await this.#call(device, 'Device', 'Reapply', 'a{sa{sv}}tu', [settings, version, 0], signal);
   }
 
@@ -87,22 +100,40 @@ export class NetworkManager {
     );
   }
 
-  async #readIp4(device: string, signal: AbortSignal): Promise<PresentIp4 | undefined> {
-    const config = String(await this.#property(device, 'Device', 'Ip4Config', signal));
+  async #readPresent(
+    device: string,
+    kind: 'IP4Config' | 'IP6Config',
+    signal: AbortSignal,
+  ): Promise<PresentIp | undefined> {
+    const config = String(
+      await this.#property(device, 'Device', kind === 'IP4Config' ? 'Ip4Config' : 'Ip6Config', signal),
+    );
     if (config === '/') return undefined;
-    const read = (name: string): Promise<unknown> => this.#property(config, 'IP4Config', name, signal);
+    const read = (name: string): Promise<unknown> => this.#property(config, kind, name, signal);
     const [addresses, gateway, nameservers, searches] = await Promise.all([
-      read('AddressData') as Promise<{ address: string; prefix: number }[]>,
+      read('AddressData') as Promise<IpAddress[]>,
       read('Gateway') as Promise<string>,
-      read('NameserverData') as Promise<{ address: string }[]>,
+      kind === 'IP4Config'
+        ? (read('NameserverData') as Promise<{ address: string }[]>)
+        : (read('Nameservers') as Promise<Uint8Array[]>),
       read('Searches') as Promise<string[]>,
     ]);
     return {
-      addresses: addresses.map(({ address, prefix }) => ({ address, prefix })),
+      addresses: addresses
+        .filter(({ address }) => !isLinkLocal(address))
+        .map(({ address, prefix }) => ({ address, prefix })),
       gateway: gateway || undefined,
-      nameservers: nameservers.map(({ address }) => address),
+      nameservers: nameservers.map((one) => (one instanceof Uint8Array ? textOfIPv6(one) : one.address)),
       searches,
     };
+  }
+
+  async #appliedSettings(
+    device: string,
+    signal: AbortSignal,
+  ): Promise<{ applied: Settings; version: unknown }> {
+    const [applied, version] = await this.#call(device, 'Device', 'GetAppliedConnection', 'u', [0], signal);
+    return { applied: applied as Settings, version };
   }
 
   async #savedSettings(device: string, signal: AbortSignal): Promise<Settings> {
@@ -133,32 +164,13 @@ export class NetworkManager {
   }
 }
 
-function ip4Group(saved: Record<string, unknown>, wish: NetworkChange['ip4']): Record<string, unknown> {
-  if (wish.kind === 'saved') return saved;
-  const { addresses, gateway, nameservers, searches } = wish.present;
-  const group = { ...saved };
-  // `addresses` is the older form of `address-data`, and wins over it.
-  delete group['addresses'];
-  group['address-data'] = makeVariant(
-    'aa{sv}',
-    addresses.map(({ address, prefix }) => ({
-      address: makeVariant('s', address),
-      prefix: makeVariant('u', prefix),
-    })),
-  );
-  if (gateway !== undefined) group['gateway'] = makeVariant('s', gateway);
-  if (wish.kind === 'renewed') return group;
-  delete group['dhcp-timeout'];
-  return {
-    ...group,
-    method: makeVariant('s', 'manual'),
-    dns: makeVariant('au', nameservers.filter((one) => !one.includes(':')).map(networkOrderIPv4)),
-    'dns-data': makeVariant('as', nameservers),
-    'dns-search': makeVariant('as', searches),
-  };
+function methodOf(group: Settings[string] | undefined): string {
+  const method = plainDbusValue(group?.['method']);
+  return typeof method === 'string' ? method : 'auto';
 }
 
-/** An IPv4 address as the number whose bytes in memory, on a little-endian machine, are the address's. */
-function networkOrderIPv4(address: string): number {
-  return address.split('.').reduce((word, part, at) => word + Number(part) * 2 ** (8 * at), 0);
+function textOfIPv6(bytes: Uint8Array): string {
+  return formatIPv6(
+    Array.from({ length: 8 }, (_, at) => ((bytes[2 * at] ?? 0) << 8) | (bytes[2 * at + 1] ?? 0)),
+  );
 }

@@ -32,6 +32,11 @@ export const agentShape = {
     /** The host only pretends to be such a device. */
     Simulated: { signature: 'b' },
     Epoch: { signature: 't' },
+    /**
+     * What the host says of its way to the Internet: `full`, `portal` (someone has to log in before anything
+     * answers, which is done on the host), or `unknown` while it has said nothing.
+     */
+    HostConnectivity: { signature: 's' },
     /** Between PreparingForMove(true) and PreparingForMove(false). */
     Moving: { signature: 'b' },
     Vcpus: { signature: 'u' },

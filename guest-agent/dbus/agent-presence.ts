@@ -24,12 +24,14 @@ export class AgentPresence {
   readonly #offered: DbusInterface;
   #moving: HostDescription | undefined;
   #vcpus = 1;
+  #toldConnectivity: string;
   /** Called when an inhibitor was released, or the move was called off. */
   #wake: (() => void)[] = [];
 
   constructor(options: PresenceOptions) {
     this.#options = options;
     const { stored, version } = options;
+    this.#toldConnectivity = this.#connectivity();
     this.#offered = implement(
       agentShape,
       {
@@ -47,6 +49,7 @@ export class AgentPresence {
         HostClass: () => stored.read().host?.deviceClass ?? '',
         Simulated: () => stored.read().host?.simulated ?? false,
         Epoch: () => stored.read().epoch,
+        HostConnectivity: () => this.#connectivity(),
         Moving: () => this.#moving !== undefined,
         Vcpus: () => this.#vcpus,
         Inhibitors: () => this.#holding(),
@@ -105,9 +108,23 @@ export class AgentPresence {
     this.#changed(['Vcpus']);
   }
 
+  /** What is stored of the host's network may have changed. */
+  connectivityChanged(): void {
+    const now = this.#connectivity();
+    if (now === this.#toldConnectivity) return;
+    this.#toldConnectivity = now;
+    this.#changed(['HostConnectivity']);
+  }
+
   /** The bus has gone, and with it every holder. */
   forgetHolders(): void {
     for (const holder of [...this.#holders.keys()]) this.#holderLeft(holder);
+  }
+
+  #connectivity(): 'full' | 'portal' | 'unknown' {
+    const network = this.#options.stored.read().network;
+    if (network === undefined) return 'unknown';
+    return network.portal ? 'portal' : 'full';
   }
 
   #inhibit(holder: string, who: string, why: string): number {

@@ -1,3 +1,5 @@
+import { formatIPv6 } from '../decide/ip-address.ts';
+
 /** `0-2,5` of the kernel's list files as numbers; empty for an empty list. Throws for anything else. */
 export function parseCpuList(text: string): number[] {
   const numbers: number[] = [];
@@ -35,6 +37,54 @@ export function findDefaultRoute(text: string): { interface: string; gateway: st
     best = { interface: name, gateway: hostOrderIPv4(gateway), metric: Number(metric) };
   }
   return best === undefined ? undefined : { interface: best.interface, gateway: best.gateway };
+}
+
+/** The same of /proc/net/ipv6_route, for IPv6; numbers there are hexadecimal. */
+export function findDefaultRoute6(text: string): { interface: string; gateway: string } | undefined {
+  let best: { interface: string; gateway: string; metric: number } | undefined;
+  for (const line of text.split('\n')) {
+    const [destination, length, , , gateway, metric, , , flags, name] = line.trim().split(/\s+/);
+    if (name === undefined || length !== '00' || !/^0{32}$/.test(destination ?? '') || gateway === undefined)
+      continue;
+    // RTF_GATEWAY (2) and not RTF_REJECT (0x200).
+    if ((Number.parseInt(flags ?? '0', 16) & 0x202) !== 2) continue;
+    const cost = Number.parseInt(metric ?? '', 16);
+    if (best !== undefined && best.metric <= cost) continue;
+    const words = gateway.match(/.{4}/g)?.map((word) => Number.parseInt(word, 16)) ?? [];
+    best = { interface: name, gateway: formatIPv6(words), metric: cost };
+  }
+  return best === undefined ? undefined : { interface: best.interface, gateway: best.gateway };
+}
+
+/** Hardware address in what `ip -json -6 neigh show` prints for one neighbour; undefined while it is not resolved. */
+export function findNeighbour6(json: string): string | undefined {
+  try {
+    const entries = JSON.parse(json) as { lladdr?: unknown; state?: unknown }[];
+    const found = entries.find(({ lladdr, state }) => {
+      const failed = Array.isArray(state) && state.includes('FAILED');
+      return typeof lladdr === 'string' && !failed;
+    });
+    return (found?.lladdr as string | undefined)?.toLowerCase();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The prefixes that routers of the link advertise, in what `ip -json -6 route show proto ra` prints; undefined while
+ * no router has been heard.
+ */
+export function findAdvertisedPrefixes(json: string): { address: string; prefix: number }[] | undefined {
+  try {
+    const routes = JSON.parse(json) as { dst?: unknown; gateway?: unknown }[];
+    if (routes.length === 0) return undefined;
+    return routes.flatMap(({ dst, gateway }) => {
+      const [, address, prefix] = /^([0-9a-f:]+)\/(\d+)$/i.exec(String(dst)) ?? [];
+      return address === undefined || gateway !== undefined ? [] : [{ address, prefix: Number(prefix) }];
+    });
+  } catch {
+    return undefined;
+  }
 }
 
 /** Hardware address of a neighbour in /proc/net/arp, in lower case; undefined while it is not resolved. */

@@ -1,28 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AgentProcess, PortStandIn } from './agent-under-test.ts';
-import { GuestNetwork } from './network-fixture.ts';
-
-const otherHost = '02:00:00:00:00:99';
-
-async function startAgent() {
-  await using stack = new AsyncDisposableStack();
-  const network = stack.use(await GuestNetwork.start());
-  const port = stack.use(await PortStandIn.create());
-  const plugged = port.plug();
-  stack.use(await AgentProcess.system(port.device, network.bus.address, network.folder, network.enterGuest));
-  const host = stack.use(await plugged);
-  await host.greet('session-1');
-  const mac = await network.routerMac();
-  const all = stack.move();
-  return { network, host, mac, [Symbol.asyncDispose]: () => all.disposeAsync() };
-}
-
-/** Looks until it is so; the bound is the test's time limit. */
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
-}
-
-const needsRoot = process.getuid?.() === 0;
+import { needsRoot, otherHost, startAgent, until } from './bound-guest.ts';
 
 describe.runIf(needsRoot)(
   "the guest's network, re-bound by the real NetworkManager",

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -21,38 +21,57 @@ rc-manager=unmanaged
 enabled=false
 `;
 
-const profile = `[connection]
+export interface ProfileMethods {
+  readonly ipv4: 'auto' | 'disabled';
+  readonly ipv6: 'auto' | 'disabled';
+}
+
+const profile = ({ ipv4, ipv6 }: ProfileMethods): string => `[connection]
 id=lan
 uuid=5a7b1f0e-8d8c-4d0c-9d53-7f1f6c1f0a01
 type=ethernet
 [ipv4]
-method=auto
+method=${ipv4}
 dhcp-timeout=2147483647
 [ipv6]
-method=disabled
+method=${ipv6}
 `;
+
+/** The LAN that the guest starts on, and another one. */
+export type LanName = 'home' | 'away';
+
+const lans = {
+  home: { router: '10.78.0.1', range: ['10.78.0.50', '10.78.0.60'], prefix: 'fd78:0:0:1::' },
+  away: { router: '10.79.0.1', range: ['10.79.0.50', '10.79.0.60'], prefix: 'fd79:0:0:1::' },
+} as const;
 
 /**
  * A guest's network without a guest: a namespace in which the real NetworkManager, on a bus of its own, manages one
- * end of a cable, and another one with a router and DHCP at its other end. The machine's own network is not touched.
+ * end of a cable; a switch at its other end; and two LANs, each with a router, DHCP and router advertisements, one
+ * of which the switch joins. The machine's own network is not touched.
  */
 export class GuestNetwork implements AsyncDisposable {
   readonly bus: PrivateBus;
   readonly folder: string;
   readonly guest: string;
-  readonly lan: string;
+  /** Where a program stands in for journalctl: it prints what NetworkManager has said. */
+  readonly programs: string;
+  readonly #id: string;
+  readonly #switch: string;
+  #lan: LanName = 'home';
   #manager: ChildProcess | undefined;
-  #dhcp: ChildProcess | undefined;
+  readonly #dhcp = new Map<LanName, ChildProcess>();
 
   private constructor(bus: PrivateBus, folder: string) {
     this.bus = bus;
     this.folder = folder;
-    const id = `${process.pid.toString(36)}${Date.now().toString(36).slice(-4)}`;
-    this.guest = `wdag-${id}-guest`;
-    this.lan = `wdag-${id}-lan`;
+    this.programs = join(folder, 'programs');
+    this.#id = `wdag-${process.pid.toString(36)}${Date.now().toString(36).slice(-4)}`;
+    this.guest = `${this.#id}-guest`;
+    this.#switch = `${this.#id}-switch`;
   }
 
-  static async start(): Promise<GuestNetwork> {
+  static async start(methods: ProfileMethods = { ipv4: 'auto', ipv6: 'disabled' }): Promise<GuestNetwork> {
     const network = new GuestNetwork(
       await PrivateBus.start('open'),
       await mkdtemp(join(tmpdir(), 'wdock-nm-')),
@@ -60,6 +79,8 @@ export class GuestNetwork implements AsyncDisposable {
     try {
       await network.#connect();
       await network.startDhcp();
+      await network.startDhcp('away');
+      await network.#prepareManager(methods);
       await network.startManager();
       await network.connected();
       return network;
@@ -69,20 +90,59 @@ export class GuestNetwork implements AsyncDisposable {
     }
   }
 
+  /** The namespace of a LAN's router. */
+  lan(name: LanName = this.#lan): string {
+    return `${this.#id}-${name}`;
+  }
+
+  /** The switch joins the guest to this LAN from now on; the guest's link stays up. */
+  async moveTo(name: LanName): Promise<void> {
+    await run('ip', ['-n', this.#switch, 'link', 'set', this.#lan, 'nomaster']);
+    await run('ip', ['-n', this.#switch, 'link', 'set', name, 'master', 'bridge']);
+    this.#lan = name;
+  }
+
   /** Words before a command that make it run in the guest's namespace. */
   get enterGuest(): string[] {
-    return ['ip', 'netns', 'exec', this.guest];
+    return ['ip', 'netns', 'exec', this.guest, 'env', `PATH=${this.programs}:${process.env['PATH'] ?? ''}`];
   }
 
   async routerMac(): Promise<string> {
-    const { stdout } = await run('ip', ['netns', 'exec', this.lan, 'cat', '/sys/class/net/lan0/address']);
+    const { stdout } = await run('ip', ['netns', 'exec', this.lan(), 'cat', '/sys/class/net/lan0/address']);
     return stdout.trim();
   }
 
-  async addresses(): Promise<string[]> {
-    const { stdout } = await run('ip', ['-n', this.guest, '-j', '-4', 'addr', 'show', 'eth0']);
-    const [device] = JSON.parse(stdout) as { addr_info: { local: string; prefixlen: number }[] }[];
-    return (device?.addr_info ?? []).map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+  /** Of one family, without link-local ones and those that are still probed for, sorted. */
+  async addresses(family: 4 | 6 = 4): Promise<string[]> {
+    const args = ['-n', this.guest, '-j', `-${family}`, 'addr', 'show', 'dev', 'eth0', 'scope', 'global'];
+    const { stdout } = await run('ip', args);
+    type Shown = { local?: string; prefixlen: number; tentative?: boolean };
+    const [device] = JSON.parse(stdout) as { addr_info?: Shown[] }[];
+    return (device?.addr_info ?? [])
+      .flatMap(({ local, prefixlen, tentative }) =>
+        local === undefined || tentative === true ? [] : [`${local}/${prefixlen}`],
+      )
+      .sort();
+  }
+
+  /** Next hop of the guest's way to an address; undefined where there is none, empty where it is on the link. */
+  async nextHop(to: string): Promise<string | undefined> {
+    try {
+      const { stdout } = await run('ip', ['-n', this.guest, '-j', 'route', 'get', to]);
+      return (JSON.parse(stdout) as { gateway?: string }[])[0]?.gateway ?? '';
+    } catch {
+      return undefined;
+    }
+  }
+
+  async mtu(): Promise<number> {
+    const { stdout } = await run('ip', ['-n', this.guest, '-j', 'link', 'show', 'dev', 'eth0']);
+    return (JSON.parse(stdout) as { mtu: number }[])[0]?.mtu ?? 0;
+  }
+
+  /** What NetworkManager would have programs ask for names. */
+  resolvConf(): Promise<string> {
+    return readFile(join(this.folder, 'run/NetworkManager/resolv.conf'), 'utf8');
   }
 
   /** What the kernel says of the guest's addresses from now on; a line that begins with `Deleted` is a loss. */
@@ -97,45 +157,81 @@ export class GuestNetwork implements AsyncDisposable {
 
   /** From now on the router answers nothing, though the cable has a signal. */
   async cut(): Promise<void> {
-    await run('ip', ['-n', this.lan, 'link', 'set', 'lan0', 'arp', 'off']);
-    await run('ip', ['-n', this.lan, 'addr', 'flush', 'dev', 'lan0']);
+    await run('ip', ['-n', this.lan(), 'link', 'set', 'lan0', 'arp', 'off']);
+    await run('ip', ['-n', this.lan(), 'addr', 'flush', 'dev', 'lan0']);
   }
 
-  /** Requests that the DHCP server has answered. */
-  async acknowledged(): Promise<number> {
-    return (await readFile(join(this.folder, 'dhcp.log'), 'utf8')).split('DHCPACK').length - 1;
+  /** Another host on the present LAN has this address from now on. */
+  async takeAddress(address: string): Promise<void> {
+    const squatter = `${this.#id}-taken`;
+    const link = ['link', 'add', 'taken', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', squatter];
+    for (const command of [
+      ['netns', 'add', squatter],
+      ['-n', this.#switch, ...link],
+      ['-n', this.#switch, 'link', 'set', 'taken', 'master', 'bridge', 'up'],
+      ['-n', squatter, 'addr', 'add', address, 'dev', 'eth0'],
+      ['-n', squatter, 'link', 'set', 'eth0', 'up'],
+    ])
+      await run('ip', command);
   }
 
-  async startDhcp(): Promise<void> {
-    this.#dhcp = spawnMortal(
-      [
-        'ip',
-        'netns',
-        'exec',
-        this.lan,
-        'dnsmasq',
-        '--keep-in-foreground',
-        '--conf-file=/dev/null',
-        '--port=0',
-        '--interface=lan0',
-        '--bind-interfaces',
-        '--dhcp-range=10.78.0.50,10.78.0.60,2m',
-        '--dhcp-authoritative',
-        `--dhcp-leasefile=${this.folder}/leases`,
-        `--log-facility=${this.folder}/dhcp.log`,
-        '--pid-file=',
-      ],
-      { stdio: 'ignore' },
-    );
+  /** Requests that a LAN's DHCP server has answered. */
+  async acknowledged(name: LanName = 'home'): Promise<number> {
+    return (await readFile(join(this.folder, `${name}.log`), 'utf8')).split('DHCPACK').length - 1;
   }
 
-  async stopDhcp(): Promise<void> {
-    if (this.#dhcp !== undefined) await killed(this.#dhcp);
+  /** DHCP, DHCPv6 and router advertisements of a LAN. */
+  async startDhcp(
+    name: LanName = 'home',
+    changes: {
+      /** As many as there are to give. */
+      readonly addresses?: number;
+      readonly prefix?: string;
+    } = {},
+  ): Promise<void> {
+    const { router, range } = lans[name];
+    const prefix = changes.prefix ?? lans[name].prefix;
+    if (prefix !== lans[name].prefix) {
+      const renumber = (what: string, network: string) =>
+        run('ip', ['-n', this.lan(name), 'addr', what, `${network}1/64`, 'dev', 'lan0', 'nodad']);
+      await renumber('del', lans[name].prefix);
+      await renumber('add', prefix);
+    }
+    const first = Number(range[0].split('.')[3]);
+    const last =
+      changes.addresses === undefined
+        ? range[1]
+        : range[0].replace(/\d+$/, String(first + changes.addresses - 1));
+    const options = [
+      '--keep-in-foreground',
+      '--conf-file=/dev/null',
+      '--port=0',
+      '--interface=lan0',
+      '--bind-interfaces',
+      '--no-ping',
+      `--dhcp-range=${range[0]},${last},2m`,
+      `--dhcp-range=${prefix}1000,${prefix}1fff,slaac,64,5m`,
+      '--enable-ra',
+      '--ra-param=lan0,10,1800',
+      `--dhcp-option=option:dns-server,${router}`,
+      `--dhcp-option=option6:dns-server,[${prefix}1]`,
+      '--dhcp-authoritative',
+      `--dhcp-leasefile=${this.folder}/${name}.leases`,
+      `--log-facility=${this.folder}/${name}.log`,
+      '--pid-file=',
+    ];
+    const server = spawnMortal(['ip', 'netns', 'exec', this.lan(name), 'dnsmasq', ...options], {
+      stdio: 'ignore',
+    });
+    this.#dhcp.set(name, server);
+  }
+
+  async stopDhcp(name: LanName = 'home'): Promise<void> {
+    const server = this.#dhcp.get(name);
+    if (server !== undefined) await killed(server);
   }
 
   async startManager(): Promise<void> {
-    await writeFile(`${this.folder}/NetworkManager.conf`, managerConfig);
-    await writeFile(`${this.folder}/lan.nmconnection`, profile, { mode: 0o600 });
     // Its folders are its own, and stay when it is started again. /sys is read-only: NetworkManager then does without
     // udev, as in a container.
     const folders = ['/run/NetworkManager', '/var/lib/NetworkManager', '/etc/NetworkManager'];
@@ -145,15 +241,18 @@ export class GuestNetwork implements AsyncDisposable {
       'mkdir -p /etc/NetworkManager/system-connections',
       `cp ${this.folder}/lan.nmconnection /etc/NetworkManager/system-connections/`,
       'mount -o remount,ro,bind /sys',
-      `exec NetworkManager --no-daemon --config=${this.folder}/NetworkManager.conf`,
+      // What it says goes to its standard error, and not to the journal.
+      `exec NetworkManager --debug --config=${this.folder}/NetworkManager.conf`,
     ].join(' && ');
+    const said = await open(join(this.folder, 'NetworkManager.log'), 'a');
     this.#manager = spawnMortal(
       ['ip', 'netns', 'exec', this.guest, 'unshare', '--mount', 'sh', '-c', script],
       {
         env: { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: this.bus.address },
-        stdio: 'ignore',
+        stdio: ['ignore', 'ignore', said.fd],
       },
     );
+    await said.close();
   }
 
   async stopManager(): Promise<void> {
@@ -186,22 +285,53 @@ export class GuestNetwork implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stopManager();
-    await this.stopDhcp();
-    for (const name of [this.guest, this.lan]) await run('ip', ['netns', 'del', name]).catch(() => {});
+    for (const name of ['home', 'away'] as const) await this.stopDhcp(name);
+    const taken = `${this.#id}-taken`;
+    for (const name of [this.guest, this.#switch, this.lan('home'), this.lan('away'), taken])
+      await run('ip', ['netns', 'del', name]).catch(() => {});
     await this.bus[Symbol.asyncDispose]();
     await rm(this.folder, { recursive: true, force: true });
   }
 
+  async #prepareManager(methods: ProfileMethods): Promise<void> {
+    await writeFile(`${this.folder}/NetworkManager.conf`, managerConfig);
+    await writeFile(`${this.folder}/lan.nmconnection`, profile(methods), { mode: 0o600 });
+    await mkdir(this.programs);
+    const journalctl = join(this.programs, 'journalctl');
+    await writeFile(journalctl, `#!/bin/sh\nexec cat ${this.folder}/NetworkManager.log\n`);
+    await chmod(journalctl, 0o755);
+  }
+
   async #connect(): Promise<void> {
-    const { guest, lan } = this;
+    const { guest } = this;
+    const inSwitch = ['-n', this.#switch];
+    const joined = ['link', 'add', 'guest', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', guest];
     const commands = [
-      ['netns', 'add', lan],
       ['netns', 'add', guest],
-      ['-n', lan, 'link', 'add', 'lan0', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', guest],
-      ['-n', lan, 'addr', 'add', '10.78.0.1/24', 'dev', 'lan0'],
-      ['-n', lan, 'link', 'set', 'lan0', 'up'],
+      ['netns', 'add', this.#switch],
+      [...inSwitch, 'link', 'add', 'bridge', 'type', 'bridge'],
+      [...inSwitch, 'link', 'set', 'bridge', 'up'],
+      [...inSwitch, ...joined],
+      [...inSwitch, 'link', 'set', 'guest', 'master', 'bridge', 'up'],
       ['-n', guest, 'link', 'set', 'lo', 'up'],
     ];
+    for (const name of ['home', 'away'] as const) {
+      const [lan, { router, prefix }] = [this.lan(name), lans[name]];
+      commands.push(
+        ['netns', 'add', lan],
+        [...inSwitch, 'link', 'add', name, 'type', 'veth', 'peer', 'name', 'lan0', 'netns', lan],
+        [...inSwitch, 'link', 'set', name, 'up'],
+        ['-n', lan, 'addr', 'add', `${router}/24`, 'dev', 'lan0'],
+        ['-n', lan, 'addr', 'add', `${prefix}1/64`, 'dev', 'lan0', 'nodad'],
+        ['-n', lan, 'link', 'set', 'lan0', 'up'],
+      );
+    }
+    commands.push([...inSwitch, 'link', 'set', this.#lan, 'master', 'bridge']);
     for (const command of commands) await run('ip', command);
+    // Only a router may say that it is one; and a link-local address that is probed for is not there at once.
+    for (const name of ['home', 'away'] as const) {
+      const settings = ['net.ipv6.conf.all.forwarding=1', 'net.ipv6.conf.lan0.accept_dad=0'];
+      await run('ip', ['netns', 'exec', this.lan(name), 'sysctl', '-qw', ...settings]);
+    }
   }
 }

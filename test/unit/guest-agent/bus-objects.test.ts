@@ -27,6 +27,7 @@ describe('objects on the bus', () => {
         HostName: () => 'pc',
         HostClass: () => 'desktop',
         Simulated: () => false,
+        HostConnectivity: () => 'full',
         Epoch: () => 3,
         Moving: () => false,
         Vcpus: () => 2,

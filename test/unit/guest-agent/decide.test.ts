@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { chooseDisplay, type DisplayMode } from '../../../guest-agent/decide/choose-display.ts';
-import { chooseNetworkSettings } from '../../../guest-agent/decide/choose-network-settings.ts';
 import { chooseServices } from '../../../guest-agent/decide/choose-services.ts';
 import { chooseSession } from '../../../guest-agent/decide/choose-session.ts';
 import { chooseVcpus } from '../../../guest-agent/decide/choose-vcpus.ts';
@@ -108,43 +107,6 @@ describe('telling how the network is attached', () => {
 
   it('believes the host that it translates addresses, which cannot be seen from inside', () => {
     expect(decideNetworkMode('02:00:00:00:00:01', { ...told, mode: 'nat' })).toEqual({ mode: 'nat' });
-  });
-});
-
-describe('choosing network settings', () => {
-  const present = {
-    addresses: [{ address: '10.77.0.50', prefix: 24 }],
-    gateway: '10.77.0.1',
-    nameservers: [],
-    searches: [],
-  };
-  const leased = { present, savedMethod: 'auto', hasLease: true };
-
-  it('keeps the address without DHCP where the host routes', () => {
-    expect(chooseNetworkSettings('routed', true, leased)).toEqual({
-      metered: 1,
-      ip4: { kind: 'kept', present },
-    });
-    expect(chooseNetworkSettings('nat', true, leased).ip4.kind).toBe('kept');
-  });
-
-  it('keeps the address beside DHCP until DHCP has answered, coming back to a bridge', () => {
-    const kept = { ...leased, hasLease: false };
-    expect(chooseNetworkSettings('bridged', false, kept)).toEqual({
-      metered: 2,
-      ip4: { kind: 'renewed', present },
-    });
-  });
-
-  it('leaves a lease, a fixed address and a device without address as the profile has them', () => {
-    expect(chooseNetworkSettings('bridged', false, leased).ip4.kind).toBe('saved');
-    expect(chooseNetworkSettings('routed', false, { ...leased, savedMethod: 'manual' }).ip4.kind).toBe(
-      'saved',
-    );
-    expect(chooseNetworkSettings('routed', false, { ...leased, present: undefined }).ip4.kind).toBe('saved');
-    expect(
-      chooseNetworkSettings('routed', false, { ...leased, present: { ...present, addresses: [] } }).ip4.kind,
-    ).toBe('saved');
   });
 });
 

@@ -7,9 +7,12 @@ import { formatStep } from '../../../guest-agent/apply/set-clock.ts';
 import { setOnlineVcpus } from '../../../guest-agent/apply/set-online-vcpus.ts';
 import { readEdidSizeMm } from '../../../guest-agent/observe/parse-edid.ts';
 import {
+  findAdvertisedPrefixes,
   findDefaultRoute,
+  findDefaultRoute6,
   findKiBAsMiB,
   findNeighbour,
+  findNeighbour6,
   findPressureSomeAvg10,
   parseCpuList,
 } from '../../../guest-agent/observe/parse-kernel-text.ts';
@@ -52,6 +55,42 @@ describe("the kernel's texts", () => {
       line('eth0', '00000000', '01004D0A', '0003', 100);
     expect(findDefaultRoute(text)).toEqual({ interface: 'eth0', gateway: '10.77.0.1' });
     expect(findDefaultRoute(header)).toBeUndefined();
+  });
+
+  it('give the IPv6 default route with the lowest metric, and none that leads nowhere', () => {
+    const zero = '0'.repeat(32);
+    const router = 'fe80000000000000dce393fffe50bdf2';
+    const line = (gateway: string, metric: string, flags: string, name: string) =>
+      `${zero} 00 ${zero} 00 ${gateway} ${metric} 00000001 00000000 ${flags} ${name}\n`;
+    const text =
+      `fd780000000000010000000000000000 40 ${zero} 00 ${router} 00000001 00000001 00000000 00000003     eth0\n` +
+      line(zero, '00000001', '00000001', 'tun0') +
+      line(zero, 'ffffffff', '00200200', 'lo') +
+      line(router, '00000258', '00000003', 'wlan0') +
+      line(router, '00000064', '00000003', 'eth0');
+    expect(findDefaultRoute6(text)).toEqual({ interface: 'eth0', gateway: 'fe80::dce3:93ff:fe50:bdf2' });
+    expect(findDefaultRoute6(line(zero, 'ffffffff', '00200200', 'lo'))).toBeUndefined();
+    expect(findDefaultRoute6('')).toBeUndefined();
+  });
+
+  it('give an IPv6 neighbour only when it has answered', () => {
+    const neighbour = (changes: object) => JSON.stringify([{ dst: 'fe80::1', ...changes }]);
+    expect(findNeighbour6(neighbour({ state: ['INCOMPLETE'] }))).toBeUndefined();
+    expect(findNeighbour6(neighbour({ lladdr: '02:00:00:00:00:01', state: ['FAILED'] }))).toBeUndefined();
+    expect(findNeighbour6(neighbour({ lladdr: '02:AA:00:00:00:01', state: ['STALE'] }))).toBe(
+      '02:aa:00:00:00:01',
+    );
+    for (const text of ['', '[]', '{', '{}']) expect(findNeighbour6(text)).toBeUndefined();
+  });
+
+  it('tell the prefixes that routers advertise from having heard no router', () => {
+    const routes = [
+      { dst: 'default', gateway: 'fe80::1' },
+      { dst: 'fd78:0:0:1::/64' },
+      { dst: 'fd99::/64', gateway: 'fe80::1' },
+    ];
+    expect(findAdvertisedPrefixes(JSON.stringify(routes))).toEqual([{ address: 'fd78:0:0:1::', prefix: 64 }]);
+    for (const text of ['', '[]', '{']) expect(findAdvertisedPrefixes(text)).toBeUndefined();
   });
 
   it('give a neighbour only when it has answered, on the interface that is asked for', () => {

@@ -1,0 +1,33 @@
+import { AgentProcess, type HostEnd, PortStandIn } from './agent-under-test.ts';
+import { GuestNetwork, type ProfileMethods } from './network-fixture.ts';
+
+export const needsRoot = process.getuid?.() === 0;
+
+/** Hardware address of a host's end of the tap that is not the gateway: the guest is on a bridge. */
+export const otherHost = '02:00:00:00:00:99';
+
+export interface BoundGuest extends AsyncDisposable {
+  readonly network: GuestNetwork;
+  readonly host: HostEnd;
+  /** Hardware address of the router: where it is also the host's, the host routes. */
+  readonly mac: string;
+}
+
+/** The agent in a guest's network, with a host at the other end of its port. */
+export async function startAgent(methods?: ProfileMethods): Promise<BoundGuest> {
+  await using stack = new AsyncDisposableStack();
+  const network = stack.use(await GuestNetwork.start(methods));
+  const port = stack.use(await PortStandIn.create());
+  const plugged = port.plug();
+  stack.use(await AgentProcess.system(port.device, network.bus.address, network.folder, network.enterGuest));
+  const host = stack.use(await plugged);
+  await host.greet('session-1');
+  const mac = await network.routerMac();
+  const all = stack.move();
+  return { network, host, mac, [Symbol.asyncDispose]: () => all.disposeAsync() };
+}
+
+/** Looks until it is so; the bound is the test's time limit. */
+export async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
+}
