@@ -29,6 +29,7 @@ describe('a program of the lab', () => {
     ['demo', ['--bad'], 'usage: npm run demo'],
     ['demo', ['--trips', '0'], '--trips takes'],
     ['demo', ['--link', 'string'], '--link takes'],
+    ['demo', ['--network', 'string'], '--network takes lan, two-lans'],
     ['bench', ['--bad'], 'usage: npm run bench'],
     ['bench', ['--runs', 'x'], '--runs takes'],
     ['lab', [], 'usage: '],
