@@ -65,7 +65,7 @@ async function answer(request: Exclude<PeerRequest, { kind: 'flow' }>, socket: S
     case 'resolve':
       return { addresses: await resolve(request.name) };
     case 'scan':
-      return { open: await scanPorts(request.address, request.first, request.last, request.timeoutMs) };
+      return { open: await scanPorts(request.address, request.ports, request.timeoutMs) };
     case 'datagram':
       return { fate: await sendDatagram(request.address, request.port, request.timeoutMs) };
   }

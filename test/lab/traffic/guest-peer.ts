@@ -15,12 +15,11 @@ export type PeerRequest =
   | { readonly kind: 'flows' }
   | { readonly kind: 'network' }
   | { readonly kind: 'resolve'; readonly name: string }
-  /** Tries to connect to every port of a range. Names no port where nothing answers. */
+  /** Tries to connect to each of these TCP ports. */
   | {
       readonly kind: 'scan';
       readonly address: string;
-      readonly first: number;
-      readonly last: number;
+      readonly ports: readonly number[];
       readonly timeoutMs: number;
     }
   /** Sends a datagram to a port and waits for what comes back. */

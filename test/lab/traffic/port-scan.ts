@@ -4,17 +4,16 @@ import type { DatagramFate } from './guest-peer.ts';
 
 const atOnce = 200;
 
-/** The TCP ports of a range that take a connection, lowest first. */
+/** Those of the TCP ports that take a connection, lowest first. */
 export async function scanPorts(
   address: string,
-  first: number,
-  last: number,
+  ports: readonly number[],
   timeoutMs: number,
 ): Promise<number[]> {
   const open: number[] = [];
-  let next = first;
+  let next = 0;
   const scan = async () => {
-    for (let port = next++; port <= last; port = next++) {
+    for (let port = ports[next++]; port !== undefined; port = ports[next++]) {
       if (await takesConnection(address, port, timeoutMs)) open.push(port);
     }
   };
