@@ -7,6 +7,23 @@ import { WorkspaceName } from './workspace.ts';
 
 /** What wdock may ask of the wdockd of the same device, over its unix socket. */
 
+/** Addresses of another LAN that stay reachable while the guest is away from it (docs/networking.md). */
+export const AnchorStatus = z.strictObject({
+  /** `keeps`: this device answers for them; `carries`: the guest is here, and this device carries their traffic. */
+  role: z.enum(['keeps', 'carries']),
+  addresses: z.array(z.string()),
+  /** The device at the other end, by its name here. */
+  device: z.string(),
+  link: z.enum(['connected', 'connecting']),
+  /** Why it is not connected. */
+  detail: z.string().optional(),
+  /** When it ends at the latest, ISO 8601; where it is kept. */
+  until: z.string().optional(),
+  /** Open connections of the guest from these addresses, as last asked; where it is carried. */
+  connections: z.int().min(0).optional(),
+});
+export type AnchorStatus = z.infer<typeof AnchorStatus>;
+
 export const WorkspaceStatus = z.strictObject({
   name: WorkspaceName,
   homeDevice: z.string(),
@@ -28,6 +45,7 @@ export const WorkspaceStatus = z.strictObject({
       agentVersion: z.string(),
     })
     .optional(),
+  anchor: AnchorStatus.optional(),
 });
 export type WorkspaceStatus = z.infer<typeof WorkspaceStatus>;
 

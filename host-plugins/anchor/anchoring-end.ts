@@ -28,6 +28,7 @@ export interface AnchoringOptions {
 }
 
 const reattachMs = 500;
+const cleanupLimitMs = 10_000;
 
 /**
  * The end of an anchor on the device that the guest has left: to its LAN it answers for the guest's addresses exactly
@@ -38,16 +39,20 @@ const reattachMs = 500;
 export class AnchoringEnd implements AsyncDisposable {
   readonly #options: AnchoringOptions;
   readonly #guest: GuestBytes;
+  readonly #binding: NetworkBinding & { mode: 'routed' };
   readonly #offer: Disposable;
   readonly #closing = new AbortController();
   #frames: TapFrames | undefined;
   #channel: PacketChannel | undefined;
   #attaching: Promise<void> = Promise.resolve();
+  #bound = false;
 
   /** From here on the other device may connect; nothing is changed on this host yet. */
   constructor(options: AnchoringOptions) {
     this.#options = options;
     this.#guest = guestBytes(options.guest);
+    const { anchorTap: tap, uplink, guest } = options;
+    this.#binding = { mode: 'routed', tap, uplink, guestAddresses: [...guest.addresses] };
     this.#offer = options.channels.accept(options.channelName, async (request) => this.#accept(request));
   }
 
@@ -55,20 +60,33 @@ export class AnchoringEnd implements AsyncDisposable {
     return this.#channel !== undefined;
   }
 
-  /** Takes the tap, and begins to answer for the addresses; again after a restart of wdockd. */
-  async begin(signal: AbortSignal): Promise<void> {
-    const { network, anchorTap, guest, uplink } = this.#options;
-    await network.createTap(anchorTap, guest.mac, undefined, signal);
-    await this.#attach(signal);
-    const binding: NetworkBinding = {
-      mode: 'routed',
-      tap: anchorTap,
-      uplink,
-      guestAddresses: [...guest.addresses],
-    };
-    await network.bind(binding, signal);
-    await network.announce(binding, guest.mac, guest.addresses, signal);
+  /** Lays all of the way that answers for nobody yet. Throws when this host cannot; then nothing is left of it. */
+  async prepare(signal: AbortSignal): Promise<void> {
+    const { network, anchorTap, guest } = this.#options;
+    try {
+      await network.createTap(anchorTap, guest.mac, undefined, signal);
+      await this.#attach(signal);
+      await network.bind(this.#binding, signal);
+    } catch (error) {
+      await this.end(AbortSignal.timeout(cleanupLimitMs)).catch(() => undefined);
+      throw error;
+    }
+    this.#bound = true;
     this.#attaching = this.#keepAttached();
+  }
+
+  /** Begins to answer for the addresses, after `prepare`. */
+  async begin(signal: AbortSignal): Promise<void> {
+    const { network, guest } = this.#options;
+    if (!this.#bound) await network.bind(this.#binding, signal);
+    this.#bound = true;
+    await network.announce(this.#binding, guest.mac, guest.addresses, signal);
+  }
+
+  /** Answers for the addresses no more; `begin` does again. */
+  async pause(signal: AbortSignal): Promise<void> {
+    this.#bound = false;
+    await this.#options.network.withdraw(this.#options.anchorTap, signal);
   }
 
   /** Answers for the addresses no more, and takes everything of the anchor off this host. */

@@ -31,6 +31,8 @@ export interface CarryingOptions {
   /** Nobody but this host answers the guest's neighbour questions: it is behind a host that routes. */
   readonly answerAtOnce: boolean;
   readonly onLink: (link: AnchorLink) => void;
+  /** The other device keeps the addresses no more. */
+  readonly onOver: () => void;
 }
 
 /** Waits between attempts to reach the other device, ms. */
@@ -50,6 +52,8 @@ export class CarryingEnd implements AsyncDisposable {
   #frames: TapFrames | undefined;
   #channel: PacketChannel | undefined;
   #link: AnchorLink = { state: 'connecting' };
+  /** The other device does not offer the channel: it is over there. */
+  #refused = false;
   #carrying: Promise<void> = Promise.resolve();
 
   private constructor(options: CarryingOptions) {
@@ -86,8 +90,8 @@ export class CarryingEnd implements AsyncDisposable {
 
   /** The anchor is over: the other device is told, waiting for a link for as long as the signal lets; then all goes. */
   async finish(signal: AbortSignal): Promise<void> {
-    await removeRules(this.#options, signal);
-    for (let attempt = 0; this.#channel === undefined && !signal.aborted; attempt++) {
+    await removeRules(this.#options, AbortSignal.timeout(openLimitMs));
+    for (let attempt = 0; this.#channel === undefined && !this.#refused && !signal.aborted; attempt++) {
       await this.#pause(attempt, signal);
     }
     const channel = this.#channel;
@@ -150,6 +154,11 @@ export class CarryingEnd implements AsyncDisposable {
       }
       this.#channel = undefined;
       if (signal.aborted) return;
+      if (why?.kind === 'peer-refused' && why.detail?.['kind'] === 'not-found') {
+        this.#refused = true;
+        this.#options.onOver();
+        return;
+      }
       this.#report({ state: 'connecting', ...(why === undefined ? {} : { why: why.message }) });
       await this.#pause(failures, signal);
     }

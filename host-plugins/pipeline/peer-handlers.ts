@@ -24,6 +24,7 @@ export interface PeerHandlersParts extends TripHandlersParts {
 
 export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
   const { workspaces, chooser, trust } = parts;
+  const { anchors } = parts.trips;
   const involved = (workspaceName: string, deviceId: string) => {
     const workspace = workspaces.get(workspaceName);
     const concerned = [
@@ -105,7 +106,13 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
           `"${params.workspace}" was not prepared for epoch ${params.epoch} here`,
         );
       }
-      await arrival.receive(params, signal);
+      try {
+        await anchors.arriving(workspace, params.lanChange, signal);
+        await arrival.receive(params, signal);
+      } catch (error) {
+        await anchors.abandoned(workspace);
+        throw error;
+      }
       return {};
     },
     abandon: async ({ workspace: name, epoch, reason }, { caller, signal }) => {
@@ -118,6 +125,7 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
       await workspace.handOver.input({ in: 'expect', peer: undefined });
       await arrival.drop(signal);
       workspace.arrival = undefined;
+      await anchors.abandoned(workspace);
       return {};
     },
     'hand-over': async ({ workspace: name, message }, { caller }) => {
@@ -137,7 +145,7 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
       }
       using _listening = adaptation.listen(progress);
       const { adaptMs, after, shortfalls, stages } = await adaptation.result;
-      return { adaptMs, after, shortfalls, stages };
+      return { adaptMs, after, shortfalls: [...shortfalls, ...anchors.shortfalls(workspace)], stages };
     },
     undock: async ({ workspace: name }, { caller, progress, signal }) => {
       const workspace = involved(name, caller.deviceId);

@@ -17,7 +17,9 @@ import type { HostNetwork } from '../system/network/host-network.ts';
 import type { Channels } from '../tunnel/channels.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { WorkspaceStore } from '../workspace/workspace-store.ts';
-import type { ChooserSettings } from './choose.ts';
+import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
+import { Anchors } from './anchors.ts';
+import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
 import { deviceStateHandlers } from './device-handlers.ts';
 import { peerHandlers } from './peer-handlers.ts';
 import { systemClock } from './stage-clock.ts';
@@ -71,7 +73,28 @@ export class PipelineService implements Service {
     const onChange = (workspace: Workspace): void => {
       hub.publish({ kind: 'workspace', at: systemClock.wall(), status: workspace.status() });
     };
-    const adapting = { plugins, discoverHost, clock: systemClock, onAdapted: onChange };
+    const anchors: Anchors = new Anchors({
+      log,
+      now: () => systemClock.wall(),
+      discoverHost,
+      ruleFor: async ({ record }, signal) => {
+        const policy = await readPolicyText(record.policy);
+        return (await chooseHere(chooser, record.contract, policy, signal)).anchor;
+      },
+      readapt: async (workspace) => void (await adaptWorkspace(workspace, adapting).result),
+      onChange,
+    });
+    const adapting: AdaptSurroundings = {
+      plugins,
+      discoverHost,
+      clock: systemClock,
+      onAdapted: (workspace) => {
+        onChange(workspace);
+        anchors.adapted(workspace).catch((error: unknown) => {
+          log.error({ workspace: workspace.name, err: error }, 'what the guest keeps could not be noted');
+        });
+      },
+    };
     this.#workspaces = new Workspaces({
       surroundings: {
         self: { id: identity.id, host },
@@ -85,6 +108,7 @@ export class PipelineService implements Service {
       adapting,
       peers,
       chooser,
+      anchors,
       onChange,
     });
     const { maxBandwidthMbitPerS, downtimeLimitMs, timeLimitMinutes } = config.migration;
@@ -102,6 +126,7 @@ export class PipelineService implements Service {
         peers,
         plugins,
         clock: systemClock,
+        anchors,
         limits: {
           downtimeLimitMs,
           ...(maxBandwidthMbitPerS === undefined

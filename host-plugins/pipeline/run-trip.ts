@@ -6,10 +6,12 @@ import type { MigrationLimits } from '../qemu/migration-settings.ts';
 import { readFilling } from '../qemu/read-filling.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { observeLimitMs } from './adapt-here.ts';
+import type { Anchors } from './anchors.ts';
 import { awaitAdapted } from './await-adapted.ts';
 import { readPolicyText } from './choose.ts';
 import { Departure } from './departure.ts';
 import { discoverGuest } from './discover-guest.ts';
+import { withoutKept } from './lan-change.ts';
 import { planTrip } from './plan-trip.ts';
 import { Rollback } from './rollback.ts';
 import { runShrinkingSteps } from './run-steps.ts';
@@ -22,6 +24,7 @@ export interface TripSurroundings {
   readonly plugins: readonly ResourcePlugin[];
   readonly clock: Clock;
   readonly limits: MigrationLimits;
+  readonly anchors: Anchors;
 }
 
 export interface TripRequest {
@@ -49,7 +52,7 @@ export async function runTrip(
   surroundings: TripSurroundings,
   signal: AbortSignal,
 ): Promise<TripOutcome> {
-  const { peers, plugins, clock } = surroundings;
+  const { peers, plugins, clock, anchors } = surroundings;
   const { target, kind, emit } = request;
   const { self } = workspace.surroundings;
   const machine = workspace.keeper.require();
@@ -71,8 +74,9 @@ export async function runTrip(
       if (seen.guest === undefined) {
         emit({ kind: 'note', at: clock.wall(), text: `moving without the guest's help: ${seen.why}` });
       } else {
-        await workspace.save({ guestAddresses: seen.guest.network.addresses });
-        machine.guestAddresses = seen.guest.network.addresses;
+        const addresses = withoutKept(seen.guest.network.addresses, workspace.record.lanChange);
+        await workspace.save({ guestAddresses: addresses });
+        machine.guestAddresses = addresses;
       }
       return { guest: seen.guest, peer };
     });
@@ -103,7 +107,15 @@ export async function runTrip(
       }),
     );
 
-    await stages.run('prepare', async (say) => {
+    const lan = await stages.run('prepare', async (say) => {
+      rollback.defer('keep no addresses for a guest that stays', async () => anchors.cancel(workspace));
+      const end = {
+        ...target,
+        profile: choice.profile,
+        network: choice.allocation.network,
+      };
+      const decided = await anchors.propose(workspace, end, workspace.record.guestAddresses, signal);
+      shortfalls.push(...decided.shortfalls);
       // Deferred first: an answer that is lost on the way may be a reservation all the same.
       rollback.defer(`release what "${target.name}" reserved`, async (undo) => {
         await peers.call(
@@ -123,7 +135,7 @@ export async function runTrip(
           contract: workspace.record.contract,
           allocation: choice.allocation,
           move: choice.move,
-          guestAddresses: workspace.record.guestAddresses,
+          guestAddresses: decided.guestAddresses,
           ...(policy === undefined ? {} : { policy }),
         },
         ask,
@@ -163,6 +175,7 @@ export async function runTrip(
           });
         }
       }
+      return decided;
     });
 
     const resized = await stages.run('shrink', async (say) => {
@@ -184,7 +197,8 @@ export async function runTrip(
           workspace: workspace.name,
           epoch,
           filling: await readFilling(machine.qmp, signal),
-          guestAddresses: workspace.record.guestAddresses,
+          guestAddresses: lan.guestAddresses,
+          ...(lan.lanChange === undefined ? {} : { lanChange: lan.lanChange }),
           ...(resized === undefined ? {} : { guest: resized }),
         },
         { signal: AbortSignal.any([signal, AbortSignal.timeout(receiveLimitMs)]) },

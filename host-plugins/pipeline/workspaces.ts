@@ -7,6 +7,7 @@ import { HandOverDriver } from '../hand-over/hand-over-driver.ts';
 import type { HandOverEvent } from '../hand-over/state.ts';
 import { Workspace, type WorkspaceSurroundings } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
+import type { Anchors } from './anchors.ts';
 import type { ChooserSettings } from './choose.ts';
 import { handOverPorts } from './hand-over-ports.ts';
 
@@ -18,6 +19,7 @@ export interface WorkspacesParts {
   readonly adapting: AdaptSurroundings;
   readonly peers: Peers;
   readonly chooser: ChooserSettings;
+  readonly anchors: Anchors;
   readonly onChange: (workspace: Workspace) => void;
 }
 
@@ -126,6 +128,7 @@ export class Workspaces {
       await workspace.handOver[Symbol.asyncDispose]();
       await workspace[Symbol.asyncDispose]();
     }
+    await this.#parts.anchors.close();
     this.#known.clear();
   }
 
@@ -139,6 +142,9 @@ export class Workspaces {
     const machine = await workspace.keeper.adopt(signal);
     log.info({ workspace: workspace.name, position: position.at, qemu: machine?.qemu.pid }, 'found again');
     await workspace.handOver.recover();
+    await this.#parts.anchors.recover(workspace, signal).catch((error: unknown) => {
+      log.error({ workspace: workspace.name, err: error }, 'what was kept of another LAN is lost');
+    });
     this.#parts.onChange(workspace);
     if (workspace.isOwner && workspace.machine !== undefined) adaptWorkspace(workspace, this.#parts.adapting);
   }
@@ -196,6 +202,7 @@ export class Workspaces {
         default:
           break;
       }
+      await this.#parts.anchors.follow(workspace, event);
     };
     task()
       .catch((error: unknown) =>

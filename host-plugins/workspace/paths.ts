@@ -11,6 +11,8 @@ export interface WorkspacePaths {
   readonly journal: string;
   /** Policy overrides that came with a visiting workspace. */
   readonly policy: string;
+  /** The addresses that this device keeps for a guest that has left (anchor/kept-anchor.ts). */
+  readonly anchor: string;
   /** What the disk looked like when no copy ran (disk-mark.ts). */
   readonly diskMark: string;
   readonly run: RuntimeFiles;
@@ -27,6 +29,7 @@ export function workspacePaths(
     record: join(state, 'record.json'),
     journal: join(state, 'journal'),
     policy: join(state, 'policy.yaml'),
+    anchor: join(state, 'anchor.json'),
     diskMark: join(state, 'disk-mark.json'),
     run: runtimeFiles(join(runtimeFolder, workspace)),
   };

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { HostDescription } from '../../protocol/agent-channel.ts';
-import type { WorkspaceStatus } from '../../protocol/control-methods.ts';
+import type { AnchorStatus, WorkspaceStatus } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { GuestState } from '../../protocol/guest-state.ts';
 import type { GuestSummary, Shortfall } from '../../protocol/outcome.ts';
@@ -97,6 +97,8 @@ export class Workspace implements AsyncDisposable {
   readiness: Promise<HostReadiness> | undefined;
   /** The adapting of the guest to this host, under way or done. */
   adaptation: GuestAdaptation | undefined;
+  /** Addresses of another LAN that are kept alive for the guest, from here or to here (pipeline/anchors.ts). */
+  anchor: { readonly status: AnchorStatus } | undefined;
   /** The guest as it was last read here. */
   guest: GuestSummary | undefined;
   /** Set right after construction: the hand-over acts on this workspace. */
@@ -171,7 +173,7 @@ export class Workspace implements AsyncDisposable {
     return compareDisk(this.record.disk.path, this.paths.diskMark, epoch);
   }
 
-  /** Other devices may come to the disk again, where `mayUseDisk` lets them. */
+  /** Other devices may come to the disk again, where `isConcernOf` lets them. */
   liftFence(): void {
     this.#fence?.[Symbol.dispose]();
     this.#fence = undefined;
@@ -191,7 +193,7 @@ export class Workspace implements AsyncDisposable {
     await mkdir(this.paths.run.folder, { recursive: true, mode: 0o700 });
     const { channels, log } = this.surroundings;
     this.#disk ??= this.isHome
-      ? await openDiskAtHome(this.record, this.paths, channels, (device) => this.#mayUseDisk(device), signal)
+      ? await openDiskAtHome(this.record, this.paths, channels, (device) => this.isConcernOf(device), signal)
       : await openDiskAway(this.record, this.paths, channels, (error) =>
           log.warn({ workspace: this.name, why: error.message }, 'the way to the home disk'),
         );
@@ -229,6 +231,7 @@ export class Workspace implements AsyncDisposable {
       name: this.name,
       homeDevice: this.record.homeDevice === self.id ? self.host.name : nameOf(this.record.homeDevice),
       epoch: this.epoch,
+      ...(this.anchor === undefined ? {} : { anchor: this.anchor.status }),
     };
     const guest =
       this.guest === undefined || this.machine === undefined
@@ -293,8 +296,11 @@ export class Workspace implements AsyncDisposable {
     this.#disk = undefined;
   }
 
-  /** The device that has the VM, gets it or brings it; an owner shares its disk with nobody but a target in preparation. */
-  #mayUseDisk(deviceId: string): boolean {
+  /**
+   * Whether this is the device that has the VM, gets it or brings it: it may use the disk, and carry the guest's traffic.
+   * An owner shares these with nobody but a target in preparation.
+   */
+  isConcernOf(deviceId: string): boolean {
     if (this.expected === deviceId) return true;
     const { position } = this.handOver.state;
     const alone = position.at === 'owner' || position.at === 'starting' || position.at === 'lost';

@@ -20,9 +20,17 @@ export interface MoveChoice {
   readonly headroomMiB: number;
 }
 
+/** Whether this host keeps the guest's addresses alive when it leaves for another network, and how long at most. */
+export interface AnchorChoice {
+  readonly use: 'always' | 'never';
+  readonly forMs: number;
+  readonly rule: string;
+}
+
 export interface Choice {
   readonly allocation: Allocation;
   readonly move: MoveChoice;
+  readonly anchor: AnchorChoice;
   /** Every decision in order; the last one about a thing is what the allocation says. */
   readonly decisions: Decision[];
 }
@@ -47,6 +55,7 @@ export function choose(
   const { sleep, decisions: aboutServices } = chooseServices(settings.services);
   const power = choosePower(settings.power, profile);
   const keyboard = chooseKeyboard(settings.input, profile);
+  const { anchor, decision: aboutAnchor } = chooseAnchor(settings.network);
   const { move, decisions: aboutMove } = chooseMove(settings.move, memoryMiB);
   return {
     allocation: {
@@ -59,18 +68,33 @@ export function choose(
       input: { onScreenKeyboard: keyboard.shown },
     },
     move,
+    anchor,
     decisions: [
       ...conditions,
       ...aboutVcpus,
       ...aboutMemory,
       ...aboutDisplay,
       ...aboutNetwork,
+      aboutAnchor,
       ...aboutServices,
       power.decision,
       keyboard.decision,
       ...aboutMove,
     ],
   };
+}
+
+function chooseAnchor({ anchor, anchorFor }: Settings['network']): {
+  anchor: AnchorChoice;
+  decision: Decision;
+} {
+  const { value: use, rule } = anchor;
+  const because =
+    use === 'always'
+      ? `connections stay open for at most ${durationText(anchorFor.value)} after it has left for another network`
+      : 'connections end when it leaves for another network';
+  const decision = { what: 'network.anchor', value: use, rule, because };
+  return { anchor: { use, forMs: anchorFor.value, rule }, decision };
 }
 
 function chooseServices(units: Settings['services']): { sleep: string[]; decisions: Decision[] } {

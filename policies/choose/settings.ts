@@ -30,6 +30,8 @@ export interface Settings {
     readonly prefer: Sourced<readonly NetworkMode[]>;
     readonly links: Sourced<readonly LinkFacts['kind'][]>;
     readonly metered: Sourced<Automatic>;
+    readonly anchor: Sourced<'always' | 'never'>;
+    readonly anchorFor: Sourced<Milliseconds>;
   };
   /** Unit by unit; the last rule that names a unit decides about it. */
   readonly services: ReadonlyMap<string, Sourced<'sleep' | 'awake'>>;
@@ -49,6 +51,8 @@ export const builtInSettings: Settings = {
     prefer: builtIn(['bridged', 'routed', 'nat']),
     links: builtIn(['ethernet', 'wifi']),
     metered: builtIn('auto'),
+    anchor: builtIn('always'),
+    anchorFor: builtIn((12 * 60 * 60_000) as Milliseconds),
   },
   services: new Map(),
   power: { mains: builtIn('balanced'), battery: builtIn('power-saver') },

@@ -64,6 +64,9 @@ const Automatic = z.enum(['auto', 'always', 'never']);
 /** The longest time that the agent lets applications delay a move (agent-channel.ts, prepare-move). */
 const maxMoveDelayMs = 60_000;
 
+/** A week: nobody comes back to a connection after that. */
+const maxAnchorMs = 7 * 24 * 60 * 60_000;
+
 const sections = {
   vcpus: Vcpus.optional().describe('Processors of the workspace.'),
   memory: Memory.optional().describe('Memory of the workspace.'),
@@ -89,6 +92,13 @@ const sections = {
         .optional()
         .describe('Kinds of links, best first; a kind that is not named is not used.'),
       metered: Automatic.optional().describe('Whether the workspace believes that it pays by volume.'),
+      anchor: z
+        .enum(['always', 'never'])
+        .optional()
+        .describe(
+          'Whether this device keeps the addresses of its network alive for a workspace that leaves it for another network.',
+        ),
+      anchorFor: duration(maxAnchorMs).optional().describe('How long it does so at most, at most 168 h.'),
     })
     .optional()
     .describe('The network of the workspace.'),

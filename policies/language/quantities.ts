@@ -7,7 +7,7 @@ export type Milliseconds = number & z.core.$brand<'Milliseconds'>;
 
 const sharePattern = /^(?:100|\d{1,2}(?:\.\d{1,2})?) ?%$/;
 const sizePattern = /^\d{1,8}(?:\.\d{1,3})? ?(?:MiB|GiB)$/;
-const durationPattern = /^\d{1,6}(?:\.\d{1,3})? ?(?:ms|s|min)$/;
+const durationPattern = /^\d{1,6}(?:\.\d{1,3})? ?(?:ms|s|min|h)$/;
 
 export const Share = z
   .string({ error: 'expected a share such as 75%' })
@@ -36,20 +36,21 @@ export function shareOrSizeMiB(amount: ShareOrSize, wholeMiB: number): number {
   return 'share' in amount ? Math.ceil((wholeMiB * amount.share) / 100) : amount.size;
 }
 
-const durationUnits = { ms: 1, s: 1000, min: 60_000 } as const;
+const durationUnits = { ms: 1, s: 1000, min: 60_000, h: 3_600_000 } as const;
 
 /** A duration of at most `limitMs`. */
 export const duration = (limitMs: number) =>
   z
     .string({ error: 'expected a duration such as 5 s' })
-    .regex(durationPattern, 'expected a duration in ms, s or min, such as 5 s')
+    .regex(durationPattern, 'expected a duration in ms, s, min or h, such as 5 s')
     .transform((text) => {
-      const unit = text.endsWith('ms') ? 'ms' : text.endsWith('min') ? 'min' : 's';
+      const unit = (['ms', 'min', 's', 'h'] as const).find((each) => text.endsWith(each)) ?? 's';
       return Math.floor(Number.parseFloat(text) * durationUnits[unit]) as Milliseconds;
     })
-    .refine((ms) => ms <= limitMs, { error: `expected at most ${limitMs / 1000} s` });
+    .refine((ms) => ms <= limitMs, { error: `expected at most ${durationText(limitMs)}` });
 
-/** The same value again, for people and for the file: 300 → `300 ms`, 5000 → `5 s`. */
+/** The same value again, for people and for the file: 300 → `300 ms`, 5000 → `5 s`, 7200000 → `2 h`. */
 export function durationText(ms: number): string {
+  if (ms > 0 && ms % durationUnits.h === 0) return `${ms / durationUnits.h} h`;
   return ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`;
 }

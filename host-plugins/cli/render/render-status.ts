@@ -1,5 +1,10 @@
 import type { z } from 'zod';
-import type { controlMethods, DeviceStatus, WorkspaceStatus } from '../../../protocol/control-methods.ts';
+import type {
+  AnchorStatus,
+  controlMethods,
+  DeviceStatus,
+  WorkspaceStatus,
+} from '../../../protocol/control-methods.ts';
 import type { HostProfile } from '../../../protocol/host-profile.ts';
 import { formatMiB } from './quantities.ts';
 import { renderFields, renderTable } from './table.ts';
@@ -53,6 +58,9 @@ export function renderWorkspaces(workspaces: readonly WorkspaceStatus[]): string
   return [
     renderTable(['WORKSPACE', 'STATE', 'RUNS ON', 'HOME', 'GUEST'], rows),
     ...details.map((workspace) => `${workspace.name}: ${workspace.detail}`),
+    ...workspaces.flatMap(({ name, anchor }) =>
+      anchor === undefined ? [] : `${name}: ${renderAnchor(anchor)}`,
+    ),
   ].join('\n');
 }
 
@@ -60,6 +68,21 @@ export function renderGuestLine(guest: NonNullable<WorkspaceStatus['guest']>): s
   const parts = [`${guest.vcpus} vCPU${guest.vcpus === 1 ? '' : 's'}`, formatMiB(guest.memoryMiB)];
   if (guest.display !== undefined) parts.push(guest.display);
   if (guest.network !== undefined) parts.push(guest.network);
+  return parts.join(', ');
+}
+
+/** `10.77.0.50 is kept for it by mid, 2 connections` */
+function renderAnchor({ role, addresses, device, link, detail, until, connections }: AnchorStatus): string {
+  const verb = addresses.length === 1 ? 'is' : 'are';
+  const parts = [
+    role === 'carries'
+      ? `${addresses.join(', ')} ${verb} kept for it by ${device}`
+      : `${addresses.join(', ')} ${verb} kept here, and carried to ${device}`,
+  ];
+  if (connections !== undefined)
+    parts.push(connections === 1 ? '1 connection' : `${connections} connections`);
+  if (until !== undefined) parts.push(`until ${until} at the latest`);
+  if (link === 'connecting') parts.push(`not connected${detail === undefined ? '' : ` (${detail})`}`);
   return parts.join(', ');
 }
 
@@ -85,6 +108,7 @@ export function renderWorkspace(status: WorkspaceStatus, journal: readonly strin
     ['epoch', String(status.epoch)],
     ['guest', status.guest === undefined ? 'not read' : renderGuestLine(status.guest)],
   ];
+  if (status.anchor !== undefined) fields.push(['anchor', renderAnchor(status.anchor)]);
   if (status.guest !== undefined) fields.push(['agent', status.guest.agentVersion]);
   const tail = journal.length === 0 ? [] : ['', 'hand-over journal:', ...journal.map((line) => `  ${line}`)];
   return [renderFields(fields), ...tail].join('\n');

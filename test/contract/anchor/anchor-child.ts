@@ -63,6 +63,8 @@ const methods: Record<string, (...params: never[]) => unknown> = {
       onOver: () => told.push('over'),
     });
   },
+  prepareAnchor: () => anchoring?.prepare(soon()),
+  pauseAnchor: () => anchoring?.pause(soon()),
   beginAnchor: () => anchoring?.begin(soon()),
   endAnchor: () => anchoring?.end(soon()),
   setMayCarry: (may: boolean) => {
@@ -77,6 +79,7 @@ const methods: Record<string, (...params: never[]) => unknown> = {
         answerAtOnce: false,
         onLink: (link) =>
           told.push(link.state === 'connected' ? 'connected' : `connecting: ${link.why ?? ''}`),
+        onOver: () => told.push('over'),
       },
       soon(),
     );

@@ -38,6 +38,7 @@ async function moveAway(): Promise<void> {
   const { mobile, desktop } = lans;
   const { id } = await mobile.call<{ id: string }>('self');
   await mobile.call('offerAnchor', { ...anchor, uplink: 'wlan0', anchorTap: anchoringTap });
+  await mobile.call('prepareAnchor');
   await mobile.call('withdraw', guestTap);
   await mobile.call('beginAnchor');
   await lans.moveGuest(desktop);

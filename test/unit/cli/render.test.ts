@@ -3,9 +3,14 @@ import { renderLiveStage } from '../../../host-plugins/cli/progress/terminal-pro
 import { formatBytes, formatDuration, formatMiB } from '../../../host-plugins/cli/render/quantities.ts';
 import { renderDoctor } from '../../../host-plugins/cli/render/render-doctor.ts';
 import { renderLogLine } from '../../../host-plugins/cli/render/render-log-line.ts';
-import { renderStatus, type Status } from '../../../host-plugins/cli/render/render-status.ts';
+import {
+  renderStatus,
+  renderWorkspaces,
+  type Status,
+} from '../../../host-plugins/cli/render/render-status.ts';
 import { renderTrip } from '../../../host-plugins/cli/render/render-trip.ts';
 import { printable } from '../../../host-plugins/cli/terminal.ts';
+import type { AnchorStatus } from '../../../protocol/control-methods.ts';
 import { docked } from './trip-outcome.ts';
 
 describe('what comes from elsewhere', () => {
@@ -15,6 +20,32 @@ describe('what comes from elsewhere', () => {
 
   it('keeps its lines and its letters', () => {
     expect(printable('größer\n→ ✔ 桌')).toBe('größer\n→ ✔ 桌');
+  });
+});
+
+describe('an anchor', () => {
+  const shown = (anchor: AnchorStatus): string =>
+    renderWorkspaces([{ name: 'work', homeDevice: 'mid', state: 'here', epoch: 3, anchor }])
+      .split('\n')
+      .at(-1) ?? '';
+
+  it('is shown with why it is not connected', () => {
+    const anchor = {
+      role: 'carries',
+      device: 'mid',
+      link: 'connecting',
+      detail: '"mid" does not answer',
+    } as const;
+    expect(shown({ ...anchor, addresses: ['10.77.0.50', 'fd00:77::50'], connections: 1 })).toBe(
+      'work: 10.77.0.50, fd00:77::50 are kept for it by mid, 1 connection, not connected ("mid" does not answer)',
+    );
+  });
+
+  it('is shown where it is kept, with its end', () => {
+    const until = '2026-05-01T08:00:00.000Z';
+    expect(shown({ role: 'keeps', device: 'pc', link: 'connected', addresses: ['10.77.0.50'], until })).toBe(
+      `work: 10.77.0.50 is kept here, and carried to pc, until ${until} at the latest`,
+    );
   });
 });
 

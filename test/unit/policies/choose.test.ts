@@ -133,6 +133,15 @@ describe('the network', () => {
     expect(chosen('network: { links: [wifi] }', on(wifi, wired)).allocation.network.link).toBe('wlan0');
   });
 
+  it('keeps the addresses of a guest that leaves for twelve hours, or as the policy says', () => {
+    expect(chosen('').anchor).toEqual({ use: 'always', forMs: 12 * 60 * 60_000, rule: 'built-in' });
+    const choice = chosen('network: { anchor: never, anchorFor: 2 h }');
+    expect(choice.anchor).toEqual({ use: 'never', forMs: 2 * 60 * 60_000, rule: 'p.yaml:2 network.anchor' });
+    expect(story(chosen('network: { anchorFor: 2 h }'), 'network.anchor')).toEqual([
+      'always <- built-in: connections stay open for at most 2 h after it has left for another network',
+    ]);
+  });
+
   it('is metered as the link is, unless the policy says otherwise', () => {
     const paid = on({ ...wifi, metered: true });
     expect(chosen('', paid).allocation.network.metered).toBe(true);

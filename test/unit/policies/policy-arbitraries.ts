@@ -43,6 +43,8 @@ const sections = {
     prefer: fc.uniqueArray(fc.constantFrom(...networkModes), { minLength: 1 }),
     links: fc.uniqueArray(fc.constantFrom('ethernet', 'wifi'), { minLength: 1 }),
     metered: automatic,
+    anchor: fc.constantFrom('always', 'never'),
+    anchorFor: fc.integer({ min: 0, max: 168 }).map((hours) => `${hours} h`),
   }),
   services: record({ sleep: units, awake: units }),
   power: record({

@@ -46,6 +46,7 @@ describe('what editors and people read', () => {
       'vcpus.share': (value) => `${value}%`,
       'memory.share': (value) => `${value}%`,
       'move.maxDelay': (value) => `${Number(value) / 1000} s`,
+      'network.anchorFor': (value) => `${Number(value) / 3_600_000} h`,
     };
     for (const [section, keys] of Object.entries(sections)) {
       for (const [key, { value }] of Object.entries(keys as Record<string, Sourced<unknown>>)) {
