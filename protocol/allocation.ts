@@ -19,6 +19,13 @@ export const DisplayAllocation = z.strictObject({
 });
 export type DisplayAllocation = z.infer<typeof DisplayAllocation>;
 
+const port = '(?:[1-9]\\d{0,3}|[1-5]\\d{4}|6[0-4]\\d{3}|65[0-4]\\d{2}|655[0-2]\\d|6553[0-5])';
+
+/** A port with its protocol, e.g. `tcp/22`. */
+export const PortName = z
+  .string()
+  .regex(new RegExp(`^(?:tcp|udp)/${port}$`), 'expected a port such as tcp/22 or udp/53');
+
 /** What the guest gets on one host (docs/architecture.md): policy x profile, decided before the move. */
 export const Allocation = z.strictObject({
   vcpus: z.int().min(1).max(1024),
@@ -26,7 +33,13 @@ export const Allocation = z.strictObject({
   memoryMiB: z.int().min(128),
   /** Absent where the host has no display; the guest then keeps its mode. */
   display: DisplayAllocation.optional(),
-  network: z.strictObject({ mode: NetworkMode, link: z.string().optional(), metered: z.boolean() }),
+  network: z.strictObject({
+    mode: NetworkMode,
+    link: z.string().optional(),
+    metered: z.boolean(),
+    /** Ports of the host that the guest reaches; absent: none. */
+    open: z.array(PortName).optional(),
+  }),
   /** systemd units of the guest that are frozen while it is on this host; all others are thawed. */
   services: z.strictObject({ sleep: z.array(z.string()) }),
   power: z.strictObject({ profile: PowerProfile }),

@@ -21,6 +21,7 @@ const nothingToUndo: Undo = async () => {};
 /** Joins the VM's tap to the LAN on this host. A way that cannot be laid is a shortfall: a VM without network runs. */
 export async function bindNetwork(
   way: Way,
+  open: readonly string[] | undefined,
   machine: VirtualMachine,
   network: HostNetwork,
   signal: AbortSignal,
@@ -37,7 +38,8 @@ export async function bindNetwork(
     );
   }
   try {
-    await network.bind(bindingOf(way, machine), signal);
+    const opened = open === undefined ? {} : { open: [...open] };
+    await network.bind({ ...bindingOf(way, machine), ...opened }, signal);
     return { undo: (cleanup) => network.withdraw(machine.tap, cleanup), shortfalls };
   } catch (error) {
     signal.throwIfAborted();

@@ -16,7 +16,7 @@ export function networkPlugin(network: HostNetwork): ResourcePlugin {
       const change = NetworkChange.parse(step.change);
       switch (change.action) {
         case 'bind':
-          return bindNetwork(change.way, machine, network, signal);
+          return bindNetwork(change.way, change.open, machine, network, signal);
         case 'announce':
           return announceNetwork(change.way, machine, network, signal);
         case 'apply':

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { NetworkMode } from '../../protocol/allocation.ts';
+import { type NetworkMode, PortName } from '../../protocol/allocation.ts';
 import type { LinkFacts } from '../../protocol/host-profile.ts';
 import type { PlanStep } from '../../protocol/plan.ts';
 import type { PlanContext } from '../contract/resource-plugin.ts';
@@ -15,7 +15,7 @@ export const Way = z.discriminatedUnion('mode', [
 export type Way = z.infer<typeof Way>;
 
 export const NetworkChange = z.discriminatedUnion('action', [
-  z.strictObject({ action: z.literal('bind'), way: Way }),
+  z.strictObject({ action: z.literal('bind'), way: Way, open: z.array(PortName).optional() }),
   z.strictObject({ action: z.literal('announce'), way: Way }),
   z.strictObject({ action: z.literal('apply'), way: Way, metered: z.boolean() }),
 ]);
@@ -29,7 +29,8 @@ export function planNetwork(context: PlanContext): PlanStep[] {
   const { network } = context.to;
   const way = chooseWay(network.mode, network.link, context.target.links);
   const where = describeWay(way);
-  const bind: NetworkChange = { action: 'bind', way };
+  const { open } = network;
+  const bind: NetworkChange = { action: 'bind', way, ...(open === undefined ? {} : { open }) };
   const announce: NetworkChange = { action: 'announce', way };
   const apply: NetworkChange = { action: 'apply', way, metered: network.metered };
   return [

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PortName } from '../../../protocol/allocation.ts';
 
 /**
  * A Linux interface name (IFNAMSIZ less its zero). Of what the kernel allows, only what is neither an option to
@@ -9,6 +10,9 @@ export const InterfaceName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,1
 /** IPv4 and IPv6 addresses of the guest, without prefix length. */
 const GuestAddresses = z.array(z.union([z.ipv4(), z.ipv6()]));
 
+/** Ports of this host that the guest reaches; all others are closed to it. */
+const OpenPorts = z.array(PortName);
+
 /** How a tap is joined to the LAN on this host. */
 export const NetworkBinding = z.discriminatedUnion('mode', [
   z.strictObject({
@@ -16,6 +20,7 @@ export const NetworkBinding = z.discriminatedUnion('mode', [
     tap: InterfaceName,
     bridge: InterfaceName,
     guestAddresses: GuestAddresses.optional(),
+    open: OpenPorts.optional(),
   }),
   z.strictObject({
     mode: z.literal('routed'),
@@ -23,6 +28,7 @@ export const NetworkBinding = z.discriminatedUnion('mode', [
     uplink: InterfaceName,
     /** Only they are routed to the tap and answered for. */
     guestAddresses: GuestAddresses,
+    open: OpenPorts.optional(),
   }),
 ]);
 export type NetworkBinding = z.infer<typeof NetworkBinding>;

@@ -29,7 +29,7 @@ import { linkLocalAddress, tapIpv6Settings, tapSettings, withoutIpv6 } from './t
 export interface HostNetworkSettings {
   /** Where changes are noted, so that they can be put back after a crash. */
   readonly runtimeFolder: string;
-  /** TCP ports of this host that the guest may not reach: wdockd's. */
+  /** TCP ports of this host that no policy opens to a guest: wdockd's. */
   readonly closedPorts: readonly number[];
 }
 
@@ -132,8 +132,8 @@ export class HostNetwork {
   /**
    * Begins to answer for the guest, and tells the LAN so, three times. Bridged: with the guest's own hardware
    * address; routed: with that of the uplink, for a Wi-Fi station may send with no other. To be called when the VM
-   * runs here and not before: from here traffic for the guest comes to this host. `conflict` when `binding` is not
-   * what the tap is bound to.
+   * runs here and not before: from here traffic for the guest comes to this host. `conflict` when the tap
+   * is not joined so. Of `binding` counts what it is joined to, and the addresses.
    */
   async announce(
     binding: NetworkBinding,
@@ -160,10 +160,13 @@ export class HostNetwork {
         `${binding.tap} is not joined to ${lanInterface(binding)}; bind it first`,
       );
     }
+    const { guestAddresses = [] } = binding;
     // The guest has other addresses by now.
-    if (!isDeepStrictEqual(bound, binding)) await this.#lay(binding, signal);
+    if (!isDeepStrictEqual(bound.guestAddresses ?? [], guestAddresses)) {
+      await this.#lay({ ...bound, guestAddresses }, signal);
+    }
     if (binding.mode === 'routed') return ipBatch(answerCommands(binding), signal);
-    const known = (binding.guestAddresses ?? []).map((address) => forgetCommand(address, binding.bridge));
+    const known = guestAddresses.map((address) => forgetCommand(address, binding.bridge));
     // The bridge may know the guest behind another port, from when it was on another bridged host.
     const entry = [guestMac, 'dev', binding.tap, 'master', 'dynamic'];
     await Promise.all([unlessGone(['bridge', 'fdb', 'replace', ...entry], signal), ipBatch(known, signal)]);

@@ -1,4 +1,5 @@
 import { isIpv6, lanInterface, type NetworkBinding, tapPrefix } from './binding.ts';
+import { localAccessChains, markRules, redirectedRule } from './local-access-rules.ts';
 
 /** nft(8) reads names of letters, digits and underscores unquoted; taps have hyphens. */
 export function tableName(tap: string): string {
@@ -15,7 +16,7 @@ export function buildRemoval(tap: string): string {
 
 export interface RuleSettings {
   readonly tapMac: string;
-  /** TCP ports of the host that the guest may not reach. */
+  /** TCP ports of the host that no policy opens. */
   readonly closedPorts: readonly number[];
   /** What this host did not forward before, and so forwards for our guests only. */
   readonly forwardsForUsOnly: { readonly ipv4: boolean; readonly ipv6: boolean };
@@ -25,7 +26,7 @@ export interface RuleSettings {
  * The rules of one tap, as input for `nft -f -`, which applies all or nothing. At the ingress hook of the tap
  * every frame of the guest passes, whether it goes on to a bridge or to the host itself.
  *
- * - The guest may not reach wdockd on its own host: whoever owns the guest does not own the device.
+ * - The guest reaches nothing of its own host that was not opened (local-access-rules.ts).
  * - Routed: frames for hardware addresses that the guest learned on the host before are taken as sent to this
  *   host, which routes them on. Without it they are dropped until the guest's ARP cache has aged.
  * - Routed: the guest sends from its own addresses only.
@@ -35,11 +36,8 @@ export interface RuleSettings {
 export function buildRules(binding: NetworkBinding, settings: RuleSettings): string {
   const lan = lanInterface(binding);
   const ingress: string[] = [];
-  const forward: string[] = [];
+  const forward = [redirectedRule];
   const elsewhere = `oifname != "${lan}" oifname != "${tapPrefix}*" drop`;
-  if (settings.closedPorts.length > 0) {
-    ingress.push(`fib daddr type local tcp dport { ${settings.closedPorts.join(', ')} } drop`);
-  }
   if (binding.mode === 'routed') {
     ingress.push(
       `ether type { ip, ip6 } meta pkttype other ether daddr set ${settings.tapMac} meta pkttype set host`,
@@ -50,6 +48,7 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
     forward.push(`meta nfproto ipv6 iifname "${binding.tap}" ${others}drop`);
     forward.push(`iifname "${binding.tap}" ${elsewhere}`);
   }
+  ingress.push(...markRules);
   const { ipv4, ipv6 } = settings.forwardsForUsOnly;
   if (ipv4) forward.push(`meta nfproto ipv4 iifname "${lan}" ${elsewhere}`);
   if (ipv6) {
@@ -70,6 +69,7 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
     ),
     '}',
     `table inet ${table} {`,
+    ...localAccessChains(binding, settings.closedPorts).map((line) => `  ${line}`),
     ...chain('forward', 'type filter hook forward priority -10; policy accept;', forward),
     '}',
     '',

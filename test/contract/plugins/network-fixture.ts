@@ -149,8 +149,8 @@ export class Host implements AsyncDisposable {
 
 /**
  * A LAN (a switch), a client on it, and two hosts: `mobile` with one interface `wlan0`, as a Wi-Fi station has
- * it, and `desktop` with `eth0` on the bridge `br0`. The guest is a namespace whose interface is brought to the
- * tap of the host that it is on, as QEMU would; its neighbour cache goes along, as a moving VM's does.
+ * it, and `desktop` with `eth0` on the bridge `br0`. The guest is a namespace whose frames are relayed to the tap
+ * of the host that it is on, as QEMU would; its neighbour cache stays when it moves, as a moving VM's does.
  */
 export class TestLan implements AsyncDisposable {
   readonly #cleanup = new AsyncDisposableStack();
@@ -159,7 +159,7 @@ export class TestLan implements AsyncDisposable {
   readonly guest: Namespace;
   readonly mobile: Host;
   readonly desktop: Host;
-  #relay: { child: ChildProcessWithoutNullStreams; namespace: Namespace } | undefined;
+  #relay: { child: ChildProcessWithoutNullStreams; namespace: Namespace; tap: string } | undefined;
 
   private constructor(parts: {
     switch: Namespace;
@@ -208,19 +208,9 @@ export class TestLan implements AsyncDisposable {
     await desktop.namespace.run('ip', 'link', 'set', 'eth0', 'master', 'br0');
     await desktop.namespace.run('ip', 'link', 'set', 'br0', 'up');
     await desktop.namespace.run('ip', 'address', 'add', '10.77.0.12/24', 'dev', 'br0');
-    await guest.run(
-      'ip',
-      'link',
-      'add',
-      'eth0',
-      'address',
-      guestMac,
-      'type',
-      'veth',
-      'peer',
-      'name',
-      'cable',
-    );
+    // A tap here as well: it sums what it sends, as a real card does, and nothing but the relay sees it.
+    await guest.run('ip', 'tuntap', 'add', 'dev', 'eth0', 'mode', 'tap');
+    await guest.run('ip', 'link', 'set', 'eth0', 'address', guestMac);
     for (const [host, name, address] of [
       [client, 'eth0', clientIp6],
       [mobile.namespace, 'wlan0', 'fd77::11'],
@@ -230,7 +220,7 @@ export class TestLan implements AsyncDisposable {
     }
     await guest.run('ip', 'link', 'set', 'eth0', 'up');
     await guest.run('ip', 'address', 'add', `${guestIp}/24`, 'dev', 'eth0');
-    // A VM that moves sees no loss of carrier, so its neighbour cache stays; this one's cable is pulled.
+    // A VM that moves sees no loss of carrier, so its neighbour cache stays; this one's tap is closed for a moment.
     await guest.setting('conf/eth0/arp_evict_nocarrier', '0');
     await guest.setting('ipv6/conf/eth0/ndisc_evict_nocarrier', '0');
   }
@@ -245,24 +235,18 @@ export class TestLan implements AsyncDisposable {
 
   /** The guest runs on this host now, at this tap. */
   async moveGuest(host: Host, tap: string): Promise<void> {
-    const from = this.#relay?.namespace ?? this.guest;
     await this.#stopRelay();
-    const to = host.namespace;
-    if (from !== to) await from.run('ip', 'link', 'set', 'cable', 'netns', to.name);
-    // The cable's end must not speak for the host: the tap alone does.
-    await to.setting('conf/cable/arp_ignore', '8');
-    await to.run('sh', '-c', 'echo 1 > /proc/sys/net/ipv6/conf/cable/disable_ipv6');
-    await to.run('ip', 'link', 'set', 'cable', 'up');
+    const device = (name: string) => `TUN,tun-type=tap,tun-name=${name},iff-no-pi,iff-up`;
+    const inside = `ip netns exec ${host.namespace.name} socat - ${device(tap).replaceAll(',', '\\,')}`;
     const child = spawn('ip', [
-      ...['netns', 'exec', to.name, 'socat'],
-      ...[`TUN,tun-type=tap,tun-name=${tap},iff-no-pi,iff-up`, 'INTERFACE:cable'],
+      ...['netns', 'exec', this.guest.name, 'socat', device('eth0')],
+      // A pair of sockets that keeps frames apart, and ends one side when the other has (SOCK_SEQPACKET).
+      `EXEC:${inside},type=5`,
     ]);
-    this.#relay = { child, namespace: to };
-    child.stderr.pipe(process.stderr);
-    await until(async () => /LOWER_UP/.test(await to.run('ip', 'link', 'show', 'dev', tap)));
-    await until(async () =>
-      /state UP|UP,LOWER_UP/.test(await this.guest.run('ip', 'link', 'show', 'dev', 'eth0')),
-    );
+    this.#relay = { child, namespace: host.namespace, tap };
+    child.stderr.resume();
+    await until(() => hasCarrier(host.namespace, tap));
+    await until(() => hasCarrier(this.guest, 'eth0'));
   }
 
   /** The guest's IPv6 as its agent sets it: behind a host that routes nothing is on the link but the router. */
@@ -276,17 +260,25 @@ export class TestLan implements AsyncDisposable {
   }
 
   async #stopRelay(): Promise<void> {
-    const child = this.#relay?.child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exited = once(child, 'exit');
-    child.kill('SIGKILL');
-    await exited;
+    if (this.#relay === undefined) return;
+    const { child, namespace, tap } = this.#relay;
+    if (child.exitCode === null && child.signalCode === null) {
+      const exited = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exited;
+    }
+    await until(async () => !(await hasCarrier(namespace, tap)));
+    this.#relay = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stopRelay();
     await this.#cleanup.disposeAsync();
   }
+}
+
+async function hasCarrier(namespace: Namespace, name: string): Promise<boolean> {
+  return /LOWER_UP/.test(await namespace.run('sh', '-c', `ip link show dev ${name} 2>/dev/null || true`));
 }
 
 /** For what the kernel tells nobody about; fails after 10 s. */

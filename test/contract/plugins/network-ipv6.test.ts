@@ -39,7 +39,7 @@ async function fingerprint({ namespace }: Host): Promise<string> {
     '-c',
     `grep -H . /proc/sys/net/ipv6/conf/*/${names} /proc/sys/net/ipv6/neigh/*/proxy_delay`,
   );
-  const lines = settings.split('\n').filter((line) => !line.includes(`/${tap}`) && !line.includes('/cable/'));
+  const lines = settings.split('\n').filter((line) => !line.includes(`/${tap}`));
   const parts = [
     await namespace.run('ip', '-6', 'route', 'show', 'table', 'all'),
     await namespace.run('ip', '-6', 'neigh', 'show', 'proxy'),

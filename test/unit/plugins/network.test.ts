@@ -167,13 +167,18 @@ describe('the rules of a tap', () => {
     expect(tableName('wd-my-work')).toBe('wdock_wd_my_work');
   });
 
-  it('close wdockd to the guest in either mode, and re-address only where the host routes', () => {
+  it('close the host to the guest in either mode, and re-address only where the host routes', () => {
     const routed = buildRules({ mode: 'routed', tap: 'wd-a', uplink: 'wlan0', guestAddresses: [] }, settings);
-    const bridged = buildRules({ mode: 'bridged', tap: 'wd-a', bridge: 'br0' }, settings);
-    for (const rules of [routed, bridged])
-      expect(rules).toMatch(/fib daddr type local tcp dport \{ 7440 \} drop/);
+    const bridged = buildRules({ mode: 'bridged', tap: 'wd-a', bridge: 'br0', open: ['udp/53'] }, settings);
     expect(routed).toMatch(/ether daddr set fe:54:00:12:34:56 meta pkttype set host/);
-    expect(bridged).not.toMatch(/pkttype/);
+    expect(bridged).not.toMatch(/pkttype set/);
+    const guestChain = (rules: string) =>
+      /chain guest \{\n([^}]*)\n *\}/.exec(rules)?.[1]?.split(/\n */) ?? [];
+    for (const rules of [routed, bridged]) {
+      expect(guestChain(rules).at(0)?.trim()).toBe('tcp dport { 7440 } drop');
+      expect(guestChain(rules).at(-1)).toBe('drop');
+    }
+    expect(guestChain(bridged)).toContain('udp dport 53 accept');
   });
 
   it('do not touch what the host forwarded before', () => {
