@@ -11,7 +11,7 @@ import type { Settings } from './settings.ts';
  * without a link still gets a mode: the guest reaches that host and nothing else.
  */
 export function chooseNetwork(
-  { prefer, links, metered }: Settings['network'],
+  { prefer, links, metered, open }: Settings['network'],
   profile: HostProfile,
   context: ChoiceContext,
 ): { network: Allocation['network']; decisions: Decision[] } {
@@ -60,8 +60,14 @@ export function chooseNetwork(
     metered.rule,
     found === undefined && metered.value === 'auto' ? 'no link' : because,
   );
+  if (open.value.length > 0) decide('open', open.value.join(', '), open.rule, 'as written');
   return {
-    network: { mode, metered: paid, ...(found === undefined ? {} : { link: found.link.name }) },
+    network: {
+      mode,
+      metered: paid,
+      ...(found === undefined ? {} : { link: found.link.name }),
+      ...(open.value.length === 0 ? {} : { open: [...open.value] }),
+    },
     decisions,
   };
 }

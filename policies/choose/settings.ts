@@ -32,6 +32,7 @@ export interface Settings {
     readonly metered: Sourced<Automatic>;
     readonly anchor: Sourced<'always' | 'never'>;
     readonly anchorFor: Sourced<Milliseconds>;
+    readonly open: Sourced<readonly string[]>;
   };
   /** Unit by unit; the last rule that names a unit decides about it. */
   readonly services: ReadonlyMap<string, Sourced<'sleep' | 'awake'>>;
@@ -53,6 +54,7 @@ export const builtInSettings: Settings = {
     metered: builtIn('auto'),
     anchor: builtIn('always'),
     anchorFor: builtIn((12 * 60 * 60_000) as Milliseconds),
+    open: builtIn([]),
   },
   services: new Map(),
   power: { mains: builtIn('balanced'), battery: builtIn('power-saver') },

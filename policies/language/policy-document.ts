@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NetworkMode, PowerProfile } from '../../protocol/allocation.ts';
+import { NetworkMode, PortName, PowerProfile } from '../../protocol/allocation.ts';
 import { DeviceClass } from '../../protocol/host-profile.ts';
 import { duration, Share, ShareOrSize, Size } from './quantities.ts';
 
@@ -99,6 +99,13 @@ const sections = {
           'Whether this device keeps the addresses of its network alive for a workspace that leaves it for another network.',
         ),
       anchorFor: duration(maxAnchorMs).optional().describe('How long it does so at most, at most 168 h.'),
+      open: z
+        .array(PortName)
+        .refine(noDoubles, once)
+        .optional()
+        .describe(
+          'Ports of the host that the workspace may reach, e.g. tcp/22; all others are closed to it.',
+        ),
     })
     .optional()
     .describe('The network of the workspace.'),

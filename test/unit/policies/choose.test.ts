@@ -133,6 +133,13 @@ describe('the network', () => {
     expect(chosen('network: { links: [wifi] }', on(wifi, wired)).allocation.network.link).toBe('wlan0');
   });
 
+  it('opens the ports of the host that the policy names, and else none', () => {
+    const choice = chosen('network: { open: [tcp/22, udp/53] }');
+    expect(choice.allocation.network.open).toEqual(['tcp/22', 'udp/53']);
+    expect(story(choice, 'network.open')).toEqual(['tcp/22, udp/53 <- p.yaml:2 network.open: as written']);
+    expect(chosen('').allocation.network.open).toBeUndefined();
+  });
+
   it('keeps the addresses of a guest that leaves for twelve hours, or as the policy says', () => {
     expect(chosen('').anchor).toEqual({ use: 'always', forMs: 12 * 60 * 60_000, rule: 'built-in' });
     const choice = chosen('network: { anchor: never, anchorFor: 2 h }');

@@ -106,6 +106,10 @@ describe('a policy with a mistake', () => {
     ['display:', 'desk.yaml:2:9 display: expected a mapping with use, scale, found nothing'],
     ['network: { prefer: [] }', 'desk.yaml:2:20 network.prefer: expected at least 1 items, found a list'],
     ['network: { anchorFor: 200 h }', 'desk.yaml:2:23 network.anchorFor: expected at most 168 h'],
+    [
+      'network: { open: [tcp/65536] }',
+      'desk.yaml:2:19 network.open[0]: expected a port such as tcp/22 or udp/53, found "tcp/65536"',
+    ],
     ['network: { prefer: [nat, nat] }', 'desk.yaml:2:20 network.prefer: expected each value once'],
     [
       'services: { sleep: [a.timer] }',
