@@ -27,7 +27,7 @@ describe('a guest that moves within its LAN', () => {
     const signal = within(14 * 60_000);
     const guest = await provideGuestWithAgent(silent, signal);
     lab = await Lab.start(guest, { link: 'ethernet100', midLink: 'wifi70', progress: silent }, signal);
-    capture = await FrameCapture.start(lab.network.lan, 'mid', within(30_000));
+    capture = await FrameCapture.start(lab.network.lan, within(30_000));
     load = await VerifyWatch.open(lab.network.client, lab.guestAddress, 500, within(60_000));
     watch = await NetworkWatch.open(lab, within(60_000));
   });

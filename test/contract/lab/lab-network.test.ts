@@ -137,7 +137,7 @@ describe('the lab network', { timeout: 60_000 }, () => {
 
   it('takes no sender from the Wi-Fi host but itself, as an access point, and counts who tried', async () => {
     await using network = await LabNetwork.create({}, soon());
-    await using capture = await FrameCapture.start(network.lan, 'mid', soon());
+    await using capture = await FrameCapture.start(network.lan, soon());
     await network.mid.run(['ping', '-c2', '-i0.2', '-W1', labAddresses.client], soon());
     expect(await network.foreignFrames(soon())).toBe(0);
     const commands = [

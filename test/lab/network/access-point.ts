@@ -29,6 +29,11 @@ table bridge access_point {
 }`;
 }
 
+/** Sends a copy of each frame from the station to another device of the access point. */
+export function mirrorRule(device: string): string {
+  return `add rule netdev access_point from_station dup to "${device}"`;
+}
+
 const SenderSet = z.object({
   nftables: z.array(
     z.object({
