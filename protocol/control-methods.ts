@@ -3,6 +3,7 @@ import { Resource } from './allocation.ts';
 import { DeviceClass, HostProfile } from './host-profile.ts';
 import { TripOutcome } from './outcome.ts';
 import { ProgressEvent } from './progress-event.ts';
+import { TrustLevel } from './trust-level.ts';
 import { WorkspaceName } from './workspace.ts';
 
 /** What wdock may ask of the wdockd of the same device, over its unix socket. */
@@ -55,6 +56,8 @@ export const DeviceStatus = z.strictObject({
   deviceClass: DeviceClass.optional(),
   fingerprint: z.string(),
   address: z.string().optional(),
+  /** As its user said here; absent for this device itself. */
+  trust: TrustLevel.optional(),
   reachable: z.boolean(),
   simulated: z.boolean().optional(),
   /** This device itself. */
@@ -90,6 +93,21 @@ export const Decision = z.strictObject({
 });
 export type Decision = z.infer<typeof Decision>;
 
+/** A pairing code while it is good, and where this device is reached with it. */
+export const PairingCode = z.strictObject({
+  code: z.string().regex(/^\d{6}$/),
+  expiresInMs: z.number(),
+  port: z.int(),
+  addresses: z.array(z.string()),
+});
+export type PairingCode = z.infer<typeof PairingCode>;
+
+const Paired = z.strictObject({
+  device: DeviceStatus,
+  /** Of this device, for the user to see the same one on the other screen. */
+  ownFingerprint: z.string(),
+});
+
 const Nothing = z.strictObject({});
 
 export const controlMethods = {
@@ -114,11 +132,32 @@ export const controlMethods = {
     }),
     result: DeviceStatus,
   },
+  'devices.trust': { params: z.strictObject({ name: z.string(), trust: TrustLevel }), result: DeviceStatus },
   'devices.forget': { params: z.strictObject({ name: z.string() }), result: Nothing },
   /** This device's own certificate, for the other to import. */
   'devices.certificate': {
     params: Nothing,
     result: z.strictObject({ certificatePem: z.string(), fingerprint: z.string() }),
+  },
+  /** Shows a pairing code and waits for the device that has it, until the caller goes away. */
+  'pair.offer': {
+    params: z.strictObject({
+      /** What to call the other device; default: what it calls itself. */
+      name: z.string().optional(),
+      trust: TrustLevel.optional(),
+    }),
+    result: Paired,
+    progress: PairingCode,
+  },
+  /** Takes the code that another device shows. */
+  'pair.join': {
+    params: z.strictObject({
+      name: z.string(),
+      address: z.string(),
+      code: z.string(),
+      trust: TrustLevel.optional(),
+    }),
+    result: Paired,
   },
   'workspace.create': {
     params: z.strictObject({

@@ -1,9 +1,10 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { version as ownVersion } from '../daemon/version.ts';
 import { type CommandContext, CommandRun } from './command-context.ts';
-import { addDevice, forgetDevice, listDevices, showCertificate } from './commands/devices.ts';
+import { addDevice, forgetDevice, listDevices, showCertificate, trustDevice } from './commands/devices.ts';
 import { doctor } from './commands/doctor.ts';
 import { logs } from './commands/logs.ts';
+import { pair } from './commands/pair.ts';
 import { checkPolicies, explainPolicy } from './commands/policy.ts';
 import { status } from './commands/status.ts';
 import { cancel, dock, undock } from './commands/trip.ts';
@@ -176,6 +177,19 @@ function addDeviceCommands(program: Command, runs: Runs): void {
     .description('all of them, and this one')
     .action(runs(listDevices));
   devices
+  program
+    .command('pair')
+    .argument('[name]', 'what to call the device whose code you take')
+    .description('make two devices trust each other: one shows a code, the other takes it')
+    .option('--address <host[:port]>', 'where the device that shows the code is reached')
+    .option('--code-file <file>', 'read the code from a file, or - for standard input')
+    .option('--name <name>', 'what to call the device that comes (default: as it says)')
+    .addOption(trustOption())
+    .addHelpText(
+      'after',
+      '\nWithout a name it shows a code of six digits, good for two minutes and one\ntry. With one it asks for the code that the other device shows.\n\nExample:\n  pad$ wdock pair\n  pc$  wdock pair pad --address pad.local',
+    )
+    .action(runs(pair));
     .command('add')
     .argument('<file>', "the other device's certificate (PEM), or - for standard input")
     .description('trust another device')
@@ -184,7 +198,7 @@ function addDeviceCommands(program: Command, runs: Runs): void {
     .option('--name <name>', 'what to call it (default: the name in the certificate)')
     .addHelpText(
       'after',
-      '\nOn the other device, `wdock devices certificate > desk-pc.pem` prints its\nfingerprint; compare it with your own eyes. Each device has to add the other.\n\nExample:\n  wdock devices add desk-pc.pem --fingerprint A1:B2:... --address desk-pc.local',
+      '\nWhere `wdock pair` cannot be used. On the other device, `wdock devices\ncertificate > desk-pc.pem` prints its fingerprint; compare it with your own\neyes. Each device has to add the other.\n\nExample:\n  wdock devices add desk-pc.pem --fingerprint A1:B2:... --address desk-pc.local',
     )
     .action(runs(addDevice));
   devices
@@ -193,6 +207,12 @@ function addDeviceCommands(program: Command, runs: Runs): void {
     .description('trust a device no longer, and close its connections')
     .action(runs(forgetDevice));
   devices
+  devices
+    .command('trust')
+    .argument('<name>')
+    .argument('<level>', 'owned, known or kiosk')
+    .description("say whose a device is: your own, somebody's you trust, or a kiosk")
+    .action(runs(trustDevice));
     .command('certificate')
     .description('print the certificate of this device, and its fingerprint')
     .action(runs(showCertificate));
@@ -221,5 +241,9 @@ function workspaceOption(): Option {
 
 function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Write a whole number.');
+function trustOption(): Option {
+  return new Option('--trust <level>', 'owned, known or kiosk (default: known, or as before)');
+}
+
   return Number(text);
 }

@@ -81,6 +81,7 @@ export class DeviceDirectory {
       ...(profile === undefined ? {} : { deviceClass: profile.deviceClass, simulated: profile.simulated }),
       fingerprint: formatFingerprint(device.id),
       address: device.address,
+      trust: device.trust,
       reachable,
       self: false,
     };
@@ -108,6 +109,7 @@ export function deviceHandlers(
   return {
     'devices.list': async (_params, { signal }) => await directory.list(signal),
     'devices.add': async (params, { signal }) => await directory.statusOf(await trust.add(params), signal),
+    'devices.trust': async ({ name, trust: level }) => directory.known(await trust.setTrust(name, level)),
     'devices.forget': async ({ name }) => {
       await trust.forget(name);
       return {};

@@ -17,6 +17,7 @@ export type Peers = PeerConnections<typeof peerMethods>;
  */
 export const controlOutlivesCaller: ReadonlySet<ControlMethod> = new Set([
   'devices.add',
+  'devices.trust',
   'devices.forget',
   'workspace.create',
   'workspace.start',

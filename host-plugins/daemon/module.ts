@@ -2,6 +2,7 @@ import { ContainerModule } from 'inversify';
 import type { Logger } from 'pino';
 import { peerMethods } from '../../protocol/peer-methods.ts';
 import type { Identity } from '../pairing/identity.ts';
+import { PairingDesk } from '../pairing/pairing-desk.ts';
 import { PeerConnections } from '../pairing/peer-connections.ts';
 import { SecureServer } from '../pairing/secure-server.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
@@ -11,6 +12,7 @@ import { ControlServer } from './control-server.ts';
 import { DeviceDirectory, deviceHandlers } from './device-directory.ts';
 import type { ControlHandlers, PeerHandlers, Peers } from './handlers.ts';
 import type { Service } from './lifecycle.ts';
+import { pairingHandlers } from './pairing-handlers.ts';
 import { PeerServer } from './peer-server.ts';
 import { DaemonToken as T } from './tokens.ts';
 import { WatchHub } from './watch-hub.ts';
@@ -53,6 +55,22 @@ export const daemonModule = new ContainerModule(({ bind }) => {
     .inSingletonScope();
   bind<ControlHandlers>(T.ControlHandlers)
     .toResolvedValue(deviceHandlers, [T.Devices, T.Identity, T.TrustStore])
+    .inSingletonScope();
+  bind<ControlHandlers>(T.ControlHandlers)
+    .toResolvedValue(
+      (
+        config: DaemonConfig,
+        identity: Identity,
+        trust: TrustStore,
+        server: SecureServer,
+        directory: DeviceDirectory,
+        log: Logger,
+      ) => {
+        const desk = new PairingDesk({ identity, name: config.device.name, trust, server });
+        return pairingHandlers(desk, directory, identity, log);
+      },
+      [T.Config, T.Identity, T.TrustStore, T.SecureServer, T.Devices, T.Log],
+    )
     .inSingletonScope();
   bind<ControlHandlers>(T.ControlHandlers)
     .toResolvedValue(

@@ -7,9 +7,9 @@ import type { HeartbeatTimes } from '../rpc/heartbeat.ts';
 import { type CallOptions, maxRpcMessageBytes, RpcConnection } from '../rpc/rpc-connection.ts';
 import { type RpcService, rpcService } from '../rpc/rpc-server.ts';
 import type { RpcMethod, RpcParams, RpcProgress, RpcResult } from '../rpc/rpc-types.ts';
+import { dialAndUpgrade } from './dial-and-upgrade.ts';
 import type { DeviceId } from './fingerprint.ts';
 import type { Identity } from './identity.ts';
-import { dialDevice } from './secure-dial.ts';
 import type { DeviceUpgrade, SecureServer } from './secure-server.ts';
 import type { TrustedDevice, TrustStore } from './trust-store.ts';
 import { untilAborted, untilEither } from './until-aborted.ts';
@@ -151,8 +151,15 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
 
   async #dial(device: TrustedDevice): Promise<RpcConnection<T>> {
     try {
-      const socket = await dialDevice(this.#options.identity, device, this.#stopping.signal);
-      return this.#adopt(device, await openWebSocket(socket, device, this.#stopping.signal));
+      const { identity, trust } = this.#options;
+      const { signal } = this.#stopping;
+      const open = (socket: TLSSocket) => openWebSocket(socket, device, signal);
+      const webSocket = await dialAndUpgrade(identity, device, open, signal);
+      if (trust.byId(device.id) === undefined) {
+        webSocket.terminate();
+        throw new DockError('untrusted', `"${device.name}" was forgotten meanwhile`);
+      }
+      return this.#adopt(device, webSocket);
     } catch (error) {
       const why = DockError.from(error, 'peer-gone');
       this.emit('unreachable', device, why);
@@ -216,14 +223,7 @@ async function openWebSocket(
   webSocket.once('open', () => resolve(webSocket));
   webSocket.once('unexpected-response', (_request, response) => {
     const status = response.statusCode;
-    reject(
-      status === 401
-        ? new DockError(
-            'untrusted',
-            `"${device.name}" does not know this device; run \`wdock devices add\` there with this device's certificate (\`wdock devices certificate\`)`,
-          )
-        : new DockError('protocol', `"${device.name}" answers with HTTP status ${status}; is it a wdockd?`),
-    );
+    reject(new DockError('protocol', `"${device.name}" answers with HTTP status ${status}; is it a wdockd?`));
   });
   webSocket.on('error', (error) =>
     reject(

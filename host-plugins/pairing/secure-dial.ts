@@ -1,5 +1,6 @@
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { DockError } from '../../protocol/dock-error.ts';
+import { pairingProtocol } from '../../protocol/pairing-messages.ts';
 import { parseDeviceAddress } from './device-address.ts';
 import { deviceIdOf, formatFingerprint } from './fingerprint.ts';
 import type { Identity } from './identity.ts';
@@ -7,6 +8,12 @@ import type { TrustedDevice } from './trust-store.ts';
 
 /** How long connecting and the handshake may take together, ms. */
 const dialDeadlineMs = 5_000;
+
+/** Whom to dial; `name` is for messages. */
+interface DialTarget {
+  readonly name: string;
+  readonly address: string;
+}
 
 /**
  * A TLS 1.3 connection to a trusted device, which has proved that it holds the pinned key; nothing was sent to it
@@ -18,19 +25,65 @@ export async function dialDevice(
   device: TrustedDevice,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  const { host, port } = parseDeviceAddress(device.address);
+  const socket = await dial(identity, { name: `"${device.name}"`, address: device.address }, {}, signal);
+  try {
+    checkPin(socket, device);
+    return socket;
+  } catch (error) {
+    drop(socket);
+    throw error;
+  }
+}
+
+/**
+ * A TLS 1.3 connection to a device that shows a pairing code; it can be anybody as yet. Throws `peer-gone` when nobody
+ * answers there, `peer-refused` when no pairing is open.
+ */
+export async function dialForPairing(
+  identity: Identity,
+  address: string,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const target = { name: 'the other device', address };
+  try {
+    const socket = await dial(identity, target, { ALPNProtocols: [pairingProtocol] }, signal);
+    if (socket.alpnProtocol === pairingProtocol) return socket;
+    drop(socket);
+    throw new DockError(
+      'protocol',
+      `what answers at ${address} is no wdockd that can pair; correct the address, or update it`,
+    );
+  } catch (error) {
+    const cause = error instanceof DockError ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
+    if (cause?.code !== 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL') throw error;
+    throw new DockError(
+      'peer-refused',
+      `the device at ${address} shows no code now (or too many try it at once); run \`wdock pair\` there, and then again here with the new code`,
+      { cause },
+    );
+  }
+}
+
+async function dial(
+  identity: Identity,
+  target: DialTarget,
+  tls: Pick<ConnectionOptions, 'ALPNProtocols'>,
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  const { host, port } = parseDeviceAddress(target.address);
   if (signal.aborted) throw DockError.from(signal.reason, 'cancelled');
   // `allowHalfOpen` is documented for tls.connect, and missing in its types
   const options: ConnectionOptions & { allowHalfOpen: boolean } = {
+    ...tls,
     host,
     port,
     key: identity.privateKeyPem,
     cert: identity.certificatePem,
     minVersion: 'TLSv1.3',
     allowHalfOpen: true,
-    // There is no authority to ask: the certificate is pinned, and compared below before a byte is sent. The
-    // handshake itself proves possession of its key. (Checking against `ca` would only add the dates, and fail
-    // on a device whose clock is wrong.)
+    // There is no authority to ask: the certificate is pinned, and compared before a byte is sent, or the pairing
+    // proves it. The handshake itself proves possession of its key. (Checking against `ca` would only add the dates,
+    // and fail on a device whose clock is wrong.)
     rejectUnauthorized: false,
   };
   const socket = connect(options);
@@ -39,30 +92,33 @@ export async function dialDevice(
     reject(
       new DockError(
         'peer-gone',
-        `"${device.name}" does not answer at ${device.address}; is it on, and in reach?`,
+        `${target.name} does not answer at ${target.address}; is it on, and in reach?`,
       ),
     );
   }, dialDeadlineMs);
   const onAbort = () => reject(DockError.from(signal.reason, 'cancelled'));
-  const onClose = () => reject(unreachable(device, 'it closed the connection'));
+  const onClose = () => reject(unreachable(target, 'it closed the connection'));
   const onError = (error: NodeJS.ErrnoException) =>
-    reject(unreachable(device, error.code ?? error.message, error));
+    reject(unreachable(target, error.code ?? error.message, error));
   signal.addEventListener('abort', onAbort, { once: true });
   socket.once('secureConnect', resolve).once('error', onError).once('close', onClose);
   try {
     await promise;
-    checkPin(socket, device);
     socket.setNoDelay(true);
     return socket;
   } catch (error) {
-    socket.on('error', () => undefined); // what a destroyed socket still has to say is no news
-    socket.destroy();
+    drop(socket);
     throw error;
   } finally {
     clearTimeout(deadline);
     signal.removeEventListener('abort', onAbort);
     socket.off('error', onError).off('close', onClose);
   }
+}
+
+function drop(socket: TLSSocket): void {
+  socket.on('error', () => undefined); // what a destroyed socket still has to say is no news
+  socket.destroy();
 }
 
 function checkPin(socket: TLSSocket, device: TrustedDevice): void {
@@ -85,10 +141,10 @@ const reasons: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'it does not answer; is it on, and in reach?',
 };
 
-function unreachable(device: TrustedDevice, why: string, cause?: unknown): DockError {
+function unreachable(target: DialTarget, why: string, cause?: unknown): DockError {
   return new DockError(
     'peer-gone',
-    `"${device.name}" at ${device.address} cannot be reached: ${reasons[why] ?? why}`,
+    `${target.name} at ${target.address} cannot be reached: ${reasons[why] ?? why}`,
     {
       cause,
     },

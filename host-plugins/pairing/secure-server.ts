@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage } from 'node:htt
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer as createTlsServer, type Server, type TLSSocket } from 'node:tls';
 import { DockError } from '../../protocol/dock-error.ts';
+import { pairingProtocol } from '../../protocol/pairing-messages.ts';
 import { type DeviceId, deviceIdOf } from './fingerprint.ts';
 import type { Identity } from './identity.ts';
 import type { TrustedDevice, TrustStore } from './trust-store.ts';
@@ -13,6 +14,14 @@ export interface DeviceUpgrade {
   readonly socket: TLSSocket;
   /** What came after the request; belongs to the new protocol. */
   readonly head: Buffer;
+}
+
+/** What answers strangers while a pairing is open. */
+export interface PairingDoor {
+  /** False: the handshake ends with an alert, before this device has signed anything. */
+  readonly admits: () => boolean;
+  /** The handshake is over; who it is, and whether it knows the code, is to be found out. It owns the socket. */
+  readonly accept: (socket: TLSSocket) => void;
 }
 
 export interface SecureServerOptions {
@@ -28,8 +37,9 @@ const handshakeTimeoutMs = 5_000;
 
 /**
  * The one port that a device listens on: TLS 1.3, both ends show their certificates, and only those in the trust
- * store get to speak. Everybody else gets a bare 401 after the handshake, whatever was sent, and nothing of it is
- * read. Behind it only HTTP upgrades are answered.
+ * store get to speak. For everybody else the connection is closed (the alert `close_notify`) after the handshake,
+ * whatever was sent, and nothing of it is read; who asks for pairing (by ALPN) while none is open gets the alert
+ * `no_application_protocol` instead of a handshake. Behind it only HTTP upgrades are answered.
  */
 export class SecureServer {
   readonly #server: Server;
@@ -40,6 +50,7 @@ export class SecureServer {
   readonly #sockets = new Map<TLSSocket, DeviceId>();
   /** Below TLS: also those whose handshake is not over. */
   readonly #raw = new Set<Socket>();
+  #pairing: PairingDoor | undefined;
   /** The ports of each address whose connections have not proved who they are. */
   readonly #unproved = new Map<string, Set<number>>();
 
@@ -55,6 +66,11 @@ export class SecureServer {
         rejectUnauthorized: false, // pinned instead: `#admit` compares the fingerprint
         allowHalfOpen: true,
         handshakeTimeout: handshakeTimeoutMs,
+        // not asked for a client that offers no protocol, as trusted devices do
+        ALPNCallback: ({ protocols }) =>
+          protocols.includes(pairingProtocol) && this.#pairing?.admits() === true
+            ? pairingProtocol
+            : undefined,
       },
       (socket) => this.#admit(socket),
     );
@@ -78,6 +94,24 @@ export class SecureServer {
   /** `protocol`: the value of the Upgrade header. The handler owns the socket from then on. */
   onUpgrade(protocol: string, handler: (upgrade: DeviceUpgrade) => void): void {
     this.#upgrades.set(protocol, handler);
+  }
+
+  /** Answers strangers that ask for pairing until disposed. Throws `conflict` when a pairing is open already. */
+  openPairing(door: PairingDoor): Disposable {
+    if (this.#pairing !== undefined) {
+      throw new DockError('conflict', 'a pairing is open already; end that `wdock pair` with Ctrl-C first');
+    }
+    this.#pairing = door;
+    return {
+      [Symbol.dispose]: () => {
+        this.#pairing = undefined;
+      },
+    };
+  }
+
+  /** What it listens on; undefined before `listen`. */
+  get address(): AddressInfo | undefined {
+    return (this.#server.address() as AddressInfo | null) ?? undefined;
   }
 
   /** Returns what it listens on (no address: all; port 0: a free one). Throws `conflict` when the port is taken, `io` else. */
@@ -134,6 +168,11 @@ export class SecureServer {
 
   #admit(socket: TLSSocket): void {
     socket.on('error', () => undefined); // its 'close' follows and is what counts
+    if (socket.alpnProtocol === pairingProtocol) {
+      if (this.#pairing === undefined) socket.destroy();
+      else this.#pairing.accept(socket);
+      return;
+    }
     const certificate = socket.getPeerX509Certificate();
     const id = certificate === undefined ? undefined : deviceIdOf(certificate);
     if (id === undefined || this.#trust.byId(id) === undefined) {
@@ -152,8 +191,8 @@ export class SecureServer {
 
   #turnAway(socket: TLSSocket, why: string): void {
     this.#onRefused(String(socket.remoteAddress), why);
-    socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-    // Closing with unread bytes would send a reset that overtakes the answer, so what comes is thrown away, a while.
+    socket.end(); // close_notify: Node has no way to send another alert once the handshake is over
+    // Closing with unread bytes would send a reset that overtakes the alert, so what comes is thrown away, a while.
     socket.resume();
     const patience = setTimeout(() => socket.destroy(), 1_000);
     socket.once('close', () => clearTimeout(patience));
@@ -163,9 +202,12 @@ export class SecureServer {
     const id = this.#sockets.get(socket);
     const device = id === undefined ? undefined : this.#trust.byId(id);
     const handler = this.#upgrades.get(String(request.headers.upgrade).toLowerCase());
-    if (device === undefined || handler === undefined) {
-      const status = device === undefined ? '401 Unauthorized' : '400 Bad Request';
-      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () =>
+    if (device === undefined) {
+      this.#turnAway(socket, 'it was forgotten meanwhile');
+      return;
+    }
+    if (handler === undefined) {
+      socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () =>
         socket.destroy(),
       );
       return;

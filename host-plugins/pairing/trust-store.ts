@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { DockError } from '../../protocol/dock-error.ts';
+import { TrustLevel } from '../../protocol/trust-level.ts';
 import { writeFileDurably } from '../system/process/write-file-durably.ts';
 import { formatDeviceAddress, parseDeviceAddress } from './device-address.ts';
 import {
@@ -26,6 +27,7 @@ export const TrustedDevice = z.strictObject({
   certificatePem: z.string(),
   /** `host` or `host:port`; see device-address.ts. */
   address: z.string(),
+  trust: TrustLevel.default('known'),
 });
 export type TrustedDevice = z.infer<typeof TrustedDevice>;
 
@@ -38,6 +40,8 @@ export interface DeviceImport {
   /** Compared by the user on the other device's screen. */
   readonly fingerprint: string;
   readonly address: string;
+  /** Default: as before, and `known` for a new device. */
+  readonly trust?: TrustLevel | undefined;
 }
 
 /**
@@ -110,9 +114,7 @@ export class TrustStore extends EventEmitter<{ added: [TrustedDevice]; forgotten
    * belongs to another device, `usage` for what cannot be understood.
    */
   async add(wish: DeviceImport): Promise<TrustedDevice> {
-    const name = DeviceName.safeParse(wish.name);
-    if (!name.success)
-      throw new DockError('usage', `"${wish.name.slice(0, 80)}": ${name.error.issues[0]?.message}`);
+    const name = parseDeviceName(wish.name);
     const address = formatDeviceAddress(parseDeviceAddress(wish.address));
     const expected = parseFingerprint(wish.fingerprint);
     if (expected === undefined) {
@@ -125,23 +127,34 @@ export class TrustStore extends EventEmitter<{ added: [TrustedDevice]; forgotten
     if (id !== expected) {
       throw new DockError(
         'untrusted',
-        `the certificate has the fingerprint ${formatFingerprint(id)}, not the one given; somebody may have exchanged it: compare it again on the screen of "${name.data}"`,
+        `the certificate has the fingerprint ${formatFingerprint(id)}, not the one given; somebody may have exchanged it: compare it again on the screen of "${name}"`,
       );
     }
     if (id === this.#self) throw new DockError('conflict', 'this is the certificate of this very device');
-    const device: TrustedDevice = { id, name: name.data, certificatePem: wish.certificatePem, address };
+    const { certificatePem } = wish;
+    let device: TrustedDevice = { id, name, certificatePem, address, trust: 'known' };
     await this.#change((devices) => {
-      const holder = devices.find((other) => other.name === device.name && other.id !== id);
-      if (holder !== undefined) {
-        throw new DockError(
-          'conflict',
-          `another device is called "${device.name}" (${formatFingerprint(holder.id)}); choose another name, or \`wdock devices forget ${device.name}\` first`,
-        );
-      }
+      refuseTakenName(devices, device.name, id);
+      const before = devices.find((other) => other.id === id);
+      device = { ...device, trust: wish.trust ?? before?.trust ?? 'known' };
       return [...devices.filter((other) => other.id !== id), device];
     });
     this.emit('added', device);
     return device;
+  }
+
+  /** Throws `usage` and `conflict` as `add` would for this name. */
+  checkName(name: string, id: DeviceId): void {
+    refuseTakenName(this.#devices, parseDeviceName(name), id);
+  }
+
+  /** Throws `not-found`. */
+  async setTrust(nameOrId: string, trust: TrustLevel): Promise<TrustedDevice> {
+    const { id } = this.find(nameOrId);
+    await this.#change((devices) =>
+      devices.map((device) => (device.id === id ? { ...device, trust } : device)),
+    );
+    return this.find(id);
   }
 
   /** Throws `not-found`. */
@@ -170,4 +183,19 @@ export class TrustStore extends EventEmitter<{ added: [TrustedDevice]; forgotten
     this.#writing = change.catch(() => undefined);
     await change;
   }
+}
+
+function parseDeviceName(text: string): string {
+  const name = DeviceName.safeParse(text);
+  if (name.success) return name.data;
+  throw new DockError('usage', `"${text.slice(0, 80)}": ${name.error.issues[0]?.message}`);
+}
+
+function refuseTakenName(devices: readonly TrustedDevice[], name: string, id: DeviceId): void {
+  const holder = devices.find((other) => other.name === name && other.id !== id);
+  if (holder === undefined) return;
+  throw new DockError(
+    'conflict',
+    `another device is called "${name}" (${formatFingerprint(holder.id)}); choose another name, or \`wdock devices forget ${name}\` first`,
+  );
 }

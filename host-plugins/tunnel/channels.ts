@@ -3,9 +3,9 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { DockError, type DockErrorKind } from '../../protocol/dock-error.ts';
 import { DockErrorShape } from '../../protocol/dock-error-shape.ts';
+import { dialAndUpgrade } from '../pairing/dial-and-upgrade.ts';
 import type { DeviceId } from '../pairing/fingerprint.ts';
 import type { Identity } from '../pairing/identity.ts';
-import { dialDevice } from '../pairing/secure-dial.ts';
 import type { DeviceUpgrade, SecureServer } from '../pairing/secure-server.ts';
 import type { TrustedDevice, TrustStore } from '../pairing/trust-store.ts';
 import { checkChannelName, matchesChannel } from './channel-name.ts';
@@ -76,10 +76,12 @@ export class Channels {
     const device = this.#trust.find(deviceId);
     this.#checkFences(device, name);
     const limits = AbortSignal.any([signal, this.#stopping.signal]);
-    const socket = await dialDevice(this.#identity, device, limits);
+    const open = (socket: TLSSocket) => upgrade(socket, device, name, limits);
+    const socket = await dialAndUpgrade(this.#identity, device, open, limits);
     try {
-      await upgrade(socket, device, name, limits);
+      // what was true before the wait need not be true after it
       this.#checkFences(device, name);
+      this.#trust.find(deviceId);
     } catch (error) {
       socket.destroy();
       throw error;
@@ -258,8 +260,8 @@ async function upgrade(
   device: TrustedDevice,
   name: string,
   signal: AbortSignal,
-): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+): Promise<TLSSocket> {
+  const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
   const request = httpRequest({
     createConnection: () => socket,
     path: `${pathPrefix}${name}`,
@@ -268,7 +270,7 @@ async function upgrade(
   });
   request.once('upgrade', (_response, _socket, head) => {
     if (head.length > 0) socket.unshift(head);
-    resolve();
+    resolve(socket);
   });
   request.once('response', (response) => {
     readRefusal(response, device).then(reject, reject);
@@ -282,16 +284,15 @@ async function upgrade(
     );
   });
   request.end();
-  await promise;
+  try {
+    return await promise;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
 }
 
 async function readRefusal(response: IncomingMessage, device: TrustedDevice): Promise<DockError> {
-  if (response.statusCode === 401) {
-    return new DockError(
-      'untrusted',
-      `"${device.name}" does not know this device; add it there with \`wdock devices add\``,
-    );
-  }
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response) {

@@ -4,6 +4,7 @@ import { DockError } from '../../../protocol/dock-error.ts';
 import { parseCertificate } from '../../pairing/fingerprint.ts';
 import { type CommandRun, done } from '../command-context.ts';
 import { renderDevices, simulatedMark } from '../render/render-status.ts';
+import { parseTrust } from './pair.ts';
 
 export async function listDevices(run: CommandRun): Promise<number> {
   const devices = await run.withDaemon((daemon) => daemon.call('devices.list', {}, { signal: run.signal }));
@@ -29,6 +30,15 @@ export async function addDevice(run: CommandRun, file: string, options: AddOptio
     ? 'it is reachable, and trusts this device, too'
     : 'it is not reachable now: it may be off, or not trust this device yet';
   run.print({ device }, `${device.name}${simulatedMark(device.simulated)} is trusted from now on; ${reach}.`);
+  return done;
+}
+
+export async function trustDevice(run: CommandRun, name: string, level: string): Promise<number> {
+  const trust = parseTrust(level);
+  const device = await run.withDaemon((daemon) =>
+    daemon.call('devices.trust', { name, trust }, { signal: run.signal }),
+  );
+  run.print({ device }, `${device.name}${simulatedMark(device.simulated)} is trusted as ${device.trust}.`);
   return done;
 }
 

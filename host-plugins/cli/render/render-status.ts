@@ -28,7 +28,7 @@ export function renderStatus(status: Status): string {
       ? 'No workspaces; make one with `wdock workspace create`.'
       : renderWorkspaces(status.workspaces),
     '',
-    others.length === 0 ? 'No other devices; trust one with `wdock devices add`.' : renderDevices(others),
+    others.length === 0 ? 'No other devices; pair with one with `wdock pair`.' : renderDevices(others),
   ].join('\n');
 }
 
@@ -88,7 +88,7 @@ function renderAnchor({ role, addresses, device, link, detail, until, connection
 
 export function renderDevices(devices: readonly DeviceStatus[]): string {
   return renderTable(
-    ['DEVICE', 'CLASS', 'ADDRESS', 'STATE'],
+    ['DEVICE', 'CLASS', 'TRUST', 'ADDRESS', 'STATE'],
     devices.map((device) => [
       device.name,
       `${device.deviceClass ?? 'not known yet'}${simulatedMark(device.simulated)}`,
@@ -96,6 +96,7 @@ export function renderDevices(devices: readonly DeviceStatus[]): string {
       device.self ? 'this device' : device.reachable ? 'reachable' : 'not reachable',
     ]),
   );
+      device.trust ?? '-',
 }
 
 /** Everything about one workspace; `journal` has the last entries of its hand-over journal. */

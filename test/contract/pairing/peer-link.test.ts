@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { generateIdentity, type Identity } from '../../../host-plugins/pairing/identity.ts';
@@ -37,7 +37,7 @@ describe('somebody who is not trusted', () => {
   it.each([
     ['with a certificate of its own', true],
     ['without a certificate', false],
-  ])('%s gets a bare 401, whatever it asks for', async (_what, hasIdentity) => {
+  ])('%s has its connection closed without a word, whatever it asks for', async (_what, hasIdentity) => {
     await using pc = await testDevice('pc');
     const identity = hasIdentity ? await generateIdentity('stranger') : undefined;
     for (const request of [
@@ -47,9 +47,7 @@ describe('somebody who is not trusted', () => {
       '',
       '\u0000'.repeat(1000),
     ]) {
-      expect(await answerTo(pc, identity, request)).toBe(
-        'HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n',
-      );
+      expect(await answerTo(pc, identity, request)).toBe('');
     }
     expect(pc.refused).toHaveLength(5);
   });
@@ -136,7 +134,24 @@ describe('calling another device', () => {
     await trust(mid, pc);
     await expect(mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() })).rejects.toMatchObject({
       kind: 'untrusted',
-      message: /wdock devices add/,
+      message: /pair the two with `wdock pair`/,
+    });
+  });
+
+  it('fails as gone, not as untrusted, when the other wdockd ends just then', async () => {
+    await using mid = await testDevice('mid');
+    const { certificatePem: cert, privateKeyPem: key, id } = await generateIdentity('pc');
+    const dying = createTlsServer({ cert, key, requestCert: true, rejectUnauthorized: false }, (socket) => {
+      dying.close();
+      socket.end();
+    });
+    dying.listen(0, '127.0.0.1');
+    await once(dying, 'listening');
+    const address = `127.0.0.1:${(dying.address() as { port: number }).port}`;
+    await mid.trust.add({ name: 'pc', certificatePem: cert, fingerprint: id, address });
+    await expect(mid.peers.call(id, 'whoAmI', {}, { signal: soon() })).rejects.toMatchObject({
+      kind: 'peer-gone',
+      message: /nothing listens there/,
     });
   });
 

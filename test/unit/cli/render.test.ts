@@ -168,6 +168,7 @@ describe('status', () => {
         self: false,
         simulated: true,
         address: 'pc',
+        trust: 'known',
       },
     ],
   };
@@ -182,8 +183,8 @@ describe('status', () => {
       work       stuck  -        mid   -
       work: the other device has it and does not answer; run \`wdock status\` there
 
-      DEVICE  CLASS                      ADDRESS  STATE
-      pc      not known yet (simulated)  pc       not reachable"
+      DEVICE  CLASS                      TRUST  ADDRESS  STATE
+      pc      not known yet (simulated)  known  pc       not reachable"
     `);
   });
 });
