@@ -26,6 +26,13 @@ export const LinkFacts = z.strictObject({
   bridge: z.string().min(1).max(15).optional(),
   /** False for a Wi-Fi station, whose access point drops frames with a foreign source address. */
   canBridge: z.boolean(),
+  /** Where it is a port of none: the bridge that the host would make over it, or why it cannot without going offline. */
+  newBridge: z
+    .discriminatedUnion('possible', [
+      z.strictObject({ possible: z.literal(true), name: z.string().min(1).max(15) }),
+      z.strictObject({ possible: z.literal(false), why: z.string() }),
+    ])
+    .optional(),
   /** The user pays by volume. */
   metered: z.boolean().default(false),
   /** Global IPv4 and IPv6 addresses with prefix length, of the interface or of its bridge, e.g. `10.77.0.11/24`. */

@@ -14,6 +14,7 @@ import type { Identity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import type { HostInventory, HostInventorySettings } from '../system/host-inventory/host-inventory.ts';
 import type { HostNetwork, HostNetworkSettings } from '../system/network/host-network.ts';
+import { systemBusAddress } from '../system/network-manager/system-bus.ts';
 import type { Channels } from '../tunnel/channels.ts';
 import { PipelineService } from './pipeline-service.ts';
 
@@ -34,6 +35,7 @@ export const pipelineModule = new ContainerModule(({ bind }) => {
         deviceClass: config.device.class,
         profileFile: config.profile,
         diskFolder: config.stateFolder,
+        systemBus: systemBusAddress(),
         ...config.network,
       }),
       [DaemonToken.Config],

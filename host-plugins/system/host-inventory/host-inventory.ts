@@ -4,6 +4,7 @@ import { DockError } from '../../../protocol/dock-error.ts';
 import type { DeviceClass, HostProfile } from '../../../protocol/host-profile.ts';
 import { readInterfaces } from '../network/read-interfaces.ts';
 import { joinLinks, type LinkWishes, mergeLinks } from './join-links.ts';
+import { addLinkDetails } from './link-details.ts';
 import { loadProfile } from './load-profile.ts';
 import { parseInputDevices } from './parse-input-devices.ts';
 import { readDisplays } from './read-displays.ts';
@@ -17,13 +18,15 @@ export interface HostInventorySettings extends LinkWishes {
   readonly profileFile?: string | undefined;
   /** Where disks of workspaces are kept; its free space is what the profile says. */
   readonly diskFolder: string;
+  /** Where NetworkManager is asked, `unix:path=…`. */
+  readonly systemBus: string;
 }
 
 const bytesPerMiB = 1024 * 1024;
 
 /**
  * What this host can offer now. What cannot change is read once; displays, links, power and free disk are read
- * each time, from sysfs and `ip`, in some milliseconds.
+ * each time, from sysfs, `ip` and NetworkManager, in some milliseconds.
  */
 export class HostInventory {
   readonly #settings: HostInventorySettings;
@@ -35,10 +38,11 @@ export class HostInventory {
 
   /** Throws `config-invalid` with line and column for a mistake in the profile file, `missing-dependency` without `ip`. */
   async discoverHost(signal: AbortSignal): Promise<HostProfile> {
-    const { profileFile } = this.#settings;
+    const { profileFile, systemBus } = this.#settings;
     if (profileFile !== undefined) {
       const profile = await loadProfile(profileFile, signal);
-      return { ...profile, links: mergeLinks(profile.links, await readInterfaces(signal)) };
+      const links = mergeLinks(profile.links, await readInterfaces(signal));
+      return { ...profile, links: await addLinkDetails(links, systemBus, signal) };
     }
     const [facts, displays, links, power, input, freeMiB] = await Promise.all([
       this.#readFacts(signal),
@@ -73,7 +77,8 @@ export class HostInventory {
 
   async #readLinks(signal: AbortSignal) {
     const interfaces = await readInterfaces(signal);
-    return joinLinks(interfaces, await readWireless(interfaces), this.#settings);
+    const links = joinLinks(interfaces, await readWireless(interfaces), this.#settings);
+    return await addLinkDetails(links, this.#settings.systemBus, signal);
   }
 
   async #readFreeDisk(): Promise<number> {

@@ -63,12 +63,11 @@ function bridgeOf(port: NetworkInterface, interfaces: readonly NetworkInterface[
   return interfaces.find((each) => each.name === port.master && each.kind === 'bridge')?.name;
 }
 
-/** IPv4 only, as `LinkFacts` says. */
 function addressesOf(
   link: NetworkInterface,
   bridge: string | undefined,
   interfaces: readonly NetworkInterface[],
 ): string[] {
   const onBridge = interfaces.find((each) => each.name === bridge)?.addresses ?? [];
-  return [...link.addresses, ...onBridge].filter((address) => address.includes('.'));
+  return [...link.addresses, ...onBridge];
 }

@@ -179,7 +179,7 @@ describe('links', () => {
         bridge: 'br0',
         canBridge: true,
         metered: false,
-        addresses: ['10.0.0.2/24'],
+        addresses: ['10.0.0.2/24', 'fd00::2/64'],
       },
       { name: 'wlan0', kind: 'wifi', canBridge: false, metered: false, addresses: ['10.1.0.7/16'] },
     ]);
@@ -205,7 +205,7 @@ describe('links', () => {
       { name: 'wlan9', kind: 'wifi' as const, canBridge: false, metered: true, addresses: ['1.2.3.5/8'] },
     ];
     expect(mergeLinks(claimed, all).map(({ name, addresses }) => [name, addresses])).toEqual([
-      ['eth0', ['10.0.0.2/24']],
+      ['eth0', ['10.0.0.2/24', 'fd00::2/64']],
       ['wlan9', []],
     ]);
   });
