@@ -3,6 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { readAccelerator } from '../host-plugins/qemu/accelerator.ts';
 import { provideGuestWithAgent } from '../test/lab/lab.ts';
+import { provideImageWithAgent } from '../test/lab/lab-guest.ts';
+import { rerunAsLabRoot } from '../test/lab/lab-root.ts';
 import { runMain } from '../test/lab/run-main.ts';
 import { benchUsage, parseBenchArguments } from './bench-arguments.ts';
 import { measureRun } from './measure-run.ts';
@@ -15,6 +17,7 @@ const beganMs = performance.now();
 await runMain(async (args, signal) => {
   const options = parseBenchArguments(args);
   if (options.help) return say(benchUsage);
+  if (await rerunAsLabRoot(() => provideImageWithAgent(progress, signal), signal)) return;
   const { accelerator, reason } = await readAccelerator();
   const machine = describeMachine();
   say(`machine: ${machine.cpus} x ${machine.cpu}, ${machine.memoryMiB} MiB, Linux ${machine.kernel}`);

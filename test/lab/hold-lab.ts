@@ -1,13 +1,10 @@
 import { once } from 'node:events';
-import { DockError } from '../../protocol/dock-error.ts';
 import type { Progress } from './cache/cached-build.ts';
 import { Lab, provideGuestWithAgent } from './lab.ts';
-import { linkShapeNames } from './network/link-shape.ts';
+import type { LinkShapeName } from './network/link-shape.ts';
 
 /** Starts the lab for a person to play with, and ends it when the signal aborts. */
-export async function holdLab(linkName: string, progress: Progress, signal: AbortSignal): Promise<void> {
-  const link = linkShapeNames.find((name) => name === linkName);
-  if (link === undefined) throw new DockError('usage', `a link is one of ${linkShapeNames.join(', ')}`);
+export async function holdLab(link: LinkShapeName, progress: Progress, signal: AbortSignal): Promise<void> {
   await using lab = await Lab.start(
     await provideGuestWithAgent(progress, signal),
     { link, progress },

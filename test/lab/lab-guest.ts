@@ -1,3 +1,4 @@
+import { buildAgentPackage } from '../../packaging/agent/build.ts';
 import { cacheFolder } from './cache/cache-folder.ts';
 import type { Progress } from './cache/cached-build.ts';
 import { provideBaseTree } from './image/base-tree.ts';
@@ -21,6 +22,12 @@ export async function provideLabGuest(
 ): Promise<LabGuest> {
   const image = await provideLabImage(agentPackage, progress, signal);
   return { image, settled: await provideSettledState(cacheFolder(), image, progress, signal) };
+}
+
+/** The image with the present agent in it: the only part of the guest that needs the network. */
+export async function provideImageWithAgent(progress: Progress, signal: AbortSignal): Promise<GuestImage> {
+  const { path } = await buildAgentPackage();
+  return await provideLabImage(path, progress, signal);
 }
 
 /** Only the bootable image, for what boots it itself. */

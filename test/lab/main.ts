@@ -1,7 +1,9 @@
 // The lab's own command line, to build its parts ahead of time and to clean up after runs that were killed.
 import { DockError } from '../../protocol/dock-error.ts';
 import { holdLab } from './hold-lab.ts';
-import { provideLabGuest, provideLabImage } from './lab-guest.ts';
+import { provideImageWithAgent, provideLabGuest, provideLabImage } from './lab-guest.ts';
+import { rerunAsLabRoot } from './lab-root.ts';
+import { type LinkShapeName, linkShapeNames } from './network/link-shape.ts';
 import { sweepDeadRuns } from './network/sweep.ts';
 import { runMain } from './run-main.ts';
 
@@ -15,17 +17,21 @@ const usage = `usage: node test/lab/main.ts <command>
 
 const startedMs = performance.now();
 
-await runMain(async ([command, agentPackage], signal) => {
+await runMain(async ([command, argument], signal) => {
   switch (command) {
     case 'image':
-      show(await provideLabImage(agentPackage, progress, signal));
+      show(await provideLabImage(argument, progress, signal));
       break;
     case 'state':
-      show(await provideLabGuest(agentPackage, progress, signal));
+      if (await rerunAsLabRoot(() => provideLabImage(argument, progress, signal), signal)) break;
+      show(await provideLabGuest(argument, progress, signal));
       break;
-    case 'run':
-      await holdLab(agentPackage ?? 'unshaped', progress, signal);
+    case 'run': {
+      const link = readLink(argument);
+      if (await rerunAsLabRoot(() => provideImageWithAgent(progress, signal), signal)) break;
+      await holdLab(link, progress, signal);
       break;
+    }
     case 'sweep':
       for (const label of await sweepDeadRuns()) progress(`removed what was left of ${label}`);
       break;
@@ -39,6 +45,12 @@ await runMain(async ([command, agentPackage], signal) => {
       );
   }
 });
+
+function readLink(name = 'unshaped'): LinkShapeName {
+  const link = linkShapeNames.find((one) => one === name);
+  if (link === undefined) throw new DockError('usage', `a link is one of ${linkShapeNames.join(', ')}`);
+  return link;
+}
 
 function progress(message: string): void {
   const elapsed = ((performance.now() - startedMs) / 1000).toFixed(1).padStart(6);

@@ -7,6 +7,8 @@ import { readAccelerator } from '../../../host-plugins/qemu/accelerator.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import type { TripOutcome } from '../../../protocol/outcome.ts';
 import { Lab, provideGuestWithAgent } from '../lab.ts';
+import { provideImageWithAgent } from '../lab-guest.ts';
+import { rerunAsLabRoot } from '../lab-root.ts';
 import { GapProbe } from '../network/gap-probe.ts';
 import { runMain } from '../run-main.ts';
 import { findIoErrors } from '../state/find-io-errors.ts';
@@ -20,6 +22,7 @@ const beganMs = performance.now();
 await runMain(async (args, signal) => {
   const options = parseDemoArguments(args);
   if (options.help) return say(demoUsage);
+  if (await rerunAsLabRoot(() => provideImageWithAgent(progress, signal), signal)) return;
   const { link, midLink, network } = options;
   const { accelerator, reason } = await readAccelerator();
   say(`The demo runs on this machine alone: both devices are simulated, the VM is real.`);
