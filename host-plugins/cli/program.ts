@@ -171,12 +171,6 @@ function addWorkspaceCommands(program: Command, runs: Runs): void {
 }
 
 function addDeviceCommands(program: Command, runs: Runs): void {
-  const devices = program.command('devices').description('devices that this one trusts');
-  devices
-    .command('list', { isDefault: true })
-    .description('all of them, and this one')
-    .action(runs(listDevices));
-  devices
   program
     .command('pair')
     .argument('[name]', 'what to call the device whose code you take')
@@ -190,6 +184,12 @@ function addDeviceCommands(program: Command, runs: Runs): void {
       '\nWithout a name it shows a code of six digits, good for two minutes and one\ntry. With one it asks for the code that the other device shows.\n\nExample:\n  pad$ wdock pair\n  pc$  wdock pair pad --address pad.local',
     )
     .action(runs(pair));
+  const devices = program.command('devices').description('devices that this one trusts');
+  devices
+    .command('list', { isDefault: true })
+    .description('all of them, and this one')
+    .action(runs(listDevices));
+  devices
     .command('add')
     .argument('<file>', "the other device's certificate (PEM), or - for standard input")
     .description('trust another device')
@@ -202,17 +202,17 @@ function addDeviceCommands(program: Command, runs: Runs): void {
     )
     .action(runs(addDevice));
   devices
-    .command('forget')
-    .argument('<name>')
-    .description('trust a device no longer, and close its connections')
-    .action(runs(forgetDevice));
-  devices
-  devices
     .command('trust')
     .argument('<name>')
     .argument('<level>', 'owned, known or kiosk')
     .description("say whose a device is: your own, somebody's you trust, or a kiosk")
     .action(runs(trustDevice));
+  devices
+    .command('forget')
+    .argument('<name>')
+    .description('trust a device no longer, and close its connections')
+    .action(runs(forgetDevice));
+  devices
     .command('certificate')
     .description('print the certificate of this device, and its fingerprint')
     .action(runs(showCertificate));
@@ -235,15 +235,15 @@ function addPolicyCommands(program: Command, runs: Runs): void {
     .action(runs(explainPolicy));
 }
 
+function trustOption(): Option {
+  return new Option('--trust <level>', 'owned, known or kiosk (default: known, or as before)');
+}
+
 function workspaceOption(): Option {
   return new Option('-w, --workspace <name>', 'which workspace (default: the only one)');
 }
 
 function wholeNumber(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Write a whole number.');
-function trustOption(): Option {
-  return new Option('--trust <level>', 'owned, known or kiosk (default: known, or as before)');
-}
-
   return Number(text);
 }

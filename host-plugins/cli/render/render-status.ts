@@ -92,11 +92,11 @@ export function renderDevices(devices: readonly DeviceStatus[]): string {
     devices.map((device) => [
       device.name,
       `${device.deviceClass ?? 'not known yet'}${simulatedMark(device.simulated)}`,
+      device.trust ?? '-',
       device.address ?? '-',
       device.self ? 'this device' : device.reachable ? 'reachable' : 'not reachable',
     ]),
   );
-      device.trust ?? '-',
 }
 
 /** Everything about one workspace; `journal` has the last entries of its hand-over journal. */
