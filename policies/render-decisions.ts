@@ -1,4 +1,5 @@
 import type { Decision } from '../protocol/control-methods.ts';
+import { wrapText } from './wrap-text.ts';
 
 const headings: Decision = { what: 'WHAT', value: 'VALUE', rule: 'RULE', because: 'BECAUSE' };
 const gap = '  ';
@@ -22,7 +23,7 @@ export function renderDecisions(decisions: readonly Decision[], width = 100): st
   rows.forEach((row, index) => {
     const what = index > 0 && row.what === rows[index - 1]?.what ? '' : row.what;
     const cells = [what.padEnd(widths.what), row.value.padEnd(widths.value), row.rule.padEnd(widths.rule)];
-    const [first = '', ...rest] = wrap(row.because, Math.max(leastReasonWidth, width - indent));
+    const [first = '', ...rest] = wrapText(row.because, Math.max(leastReasonWidth, width - indent));
     const head = cells.join(gap);
     if (beside) lines.push((head + gap + first).trimEnd());
     else if (index === 0) lines.push(head.trimEnd());
@@ -30,18 +31,4 @@ export function renderDecisions(decisions: readonly Decision[], width = 100): st
     for (const more of rest) lines.push(' '.repeat(indent) + more);
   });
   return lines.join('\n');
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
 }

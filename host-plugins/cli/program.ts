@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, Help, InvalidArgumentError, Option } from 'commander';
 import { version as ownVersion } from '../daemon/version.ts';
 import { type CommandContext, CommandRun } from './command-context.ts';
 import { addDevice, forgetDevice, listDevices, showCertificate, trustDevice } from './commands/devices.ts';
@@ -49,7 +49,13 @@ export function buildProgram(context: CommandContext, end: (code: number) => voi
     .helpCommand('help [command]', 'show what a command does')
     .showHelpAfterError('(`wdock help` shows the commands)')
     .showSuggestionAfterError()
-    .configureHelp({ sortSubcommands: false, showGlobalOptions: true, helpWidth: 80 })
+    .configureHelp({
+      sortSubcommands: false,
+      showGlobalOptions: true,
+      helpWidth: 80,
+      optionDescription: (option) =>
+        Help.prototype.optionDescription(option) + (option.mandatory ? ' (required)' : ''),
+    })
     .configureOutput({
       writeOut: (text) => context.terminal.out(text.trimEnd()),
       writeErr: (text) => context.terminal.err(text.trimEnd()),
@@ -231,7 +237,7 @@ function addPolicyCommands(program: Command, runs: Runs): void {
     .option('--profile <file>', 'of a host profile; needs no wdockd')
     .option('--policy <file>', 'overrides of a workspace, on top of the class; with --profile')
     .option('--device <name>', 'a trusted device instead of this one')
-    .addOption(workspaceOption())
+    .option('-w, --workspace <name>', 'which workspace (default: the only one, or none)')
     .action(runs(explainPolicy));
 }
 

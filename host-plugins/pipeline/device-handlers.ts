@@ -30,7 +30,8 @@ export function deviceStateHandlers(parts: DeviceHandlersParts): ControlHandlers
       devices: (await devices.list(signal)).filter((each) => !each.self),
     }),
     'policy.explain': async ({ device, workspace: name }, { signal }) => {
-      const workspace = name === undefined ? undefined : workspaces.get(name);
+      const only = workspaces.list().length === 1;
+      const workspace = name === undefined && !only ? undefined : workspaces.get(name);
       const contract = workspace?.record.contract ?? typicalContract;
       const policy = await readPolicyText(workspace?.record.policy);
       const { profile, decisions, allocation } =

@@ -26,6 +26,6 @@ export async function doctor(run: CommandRun): Promise<number> {
     checks = [node, { name: 'wdockd', state: 'failed', detail: error.message }];
     exit = exitCodeOf(error);
   }
-  run.print({ checks, plugins }, renderDoctor(checks, plugins));
+  run.print({ checks, plugins }, renderDoctor(checks, plugins, run.terminal.columns));
   return exit;
 }

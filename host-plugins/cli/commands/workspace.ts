@@ -51,7 +51,7 @@ export async function listWorkspaces(run: CommandRun): Promise<number> {
   const workspaces = await run.withDaemon((daemon) =>
     daemon.call('workspace.list', {}, { signal: run.signal }),
   );
-  run.print({ workspaces }, renderWorkspaces(workspaces));
+  run.print({ workspaces }, renderWorkspaces(workspaces, run.terminal.columns));
   return done;
 }
 
@@ -59,7 +59,7 @@ export async function showWorkspace(run: CommandRun, name: string): Promise<numb
   const shown = await run.withDaemon((daemon) =>
     daemon.call('workspace.show', { name }, { signal: run.signal }),
   );
-  run.print(shown, renderWorkspace(shown.status, shown.journal));
+  run.print(shown, renderWorkspace(shown.status, shown.journal, run.terminal.columns));
   return done;
 }
 

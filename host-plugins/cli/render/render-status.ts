@@ -7,26 +7,30 @@ import type {
 } from '../../../protocol/control-methods.ts';
 import type { HostProfile } from '../../../protocol/host-profile.ts';
 import { formatMiB } from './quantities.ts';
-import { renderFields, renderTable } from './table.ts';
+import { hang, renderFields, renderTable } from './table.ts';
 
 export type Status = z.output<(typeof controlMethods)['status']['result']>;
 
 export const simulatedMark = (simulated: boolean | undefined): string =>
   simulated === true ? ' (simulated)' : '';
 
-export function renderStatus(status: Status): string {
+/** @param width of the terminal, where there is one: here and below, long lines are wrapped there */
+export function renderStatus(status: Status, width?: number): string {
   const { device, profile } = status;
   const others = status.devices.filter(({ self }) => !self);
   return [
-    renderFields([
-      ['device', `${device.name}, a ${profile.deviceClass}${simulatedMark(profile.simulated)}`],
-      ['offers', renderProfile(profile)],
-      ['wdockd', status.version],
-    ]),
+    renderFields(
+      [
+        ['device', `${device.name}, a ${profile.deviceClass}${simulatedMark(profile.simulated)}`],
+        ['offers', renderProfile(profile)],
+        ['wdockd', status.version],
+      ],
+      width,
+    ),
     '',
     status.workspaces.length === 0
       ? 'No workspaces; make one with `wdock workspace create`.'
-      : renderWorkspaces(status.workspaces),
+      : renderWorkspaces(status.workspaces, width),
     '',
     others.length === 0 ? 'No other devices; pair with one with `wdock pair`.' : renderDevices(others),
   ].join('\n');
@@ -45,7 +49,7 @@ export function renderProfile(profile: HostProfile): string {
   return parts.join(', ');
 }
 
-export function renderWorkspaces(workspaces: readonly WorkspaceStatus[]): string {
+export function renderWorkspaces(workspaces: readonly WorkspaceStatus[], width?: number): string {
   if (workspaces.length === 0) return 'No workspaces; make one with `wdock workspace create`.';
   const rows = workspaces.map(({ name, state, runsOn, homeDevice, guest }) => [
     name,
@@ -56,10 +60,10 @@ export function renderWorkspaces(workspaces: readonly WorkspaceStatus[]): string
   ]);
   const details = workspaces.filter(({ detail }) => detail !== undefined);
   return [
-    renderTable(['WORKSPACE', 'STATE', 'RUNS ON', 'HOME', 'GUEST'], rows),
-    ...details.map((workspace) => `${workspace.name}: ${workspace.detail}`),
+    renderTable(['WORKSPACE', 'STATE', 'RUNS ON', 'HOME', 'GUEST'], rows, width),
+    ...details.map(({ name, detail = '' }) => hang(`${name}: `, detail, width)),
     ...workspaces.flatMap(({ name, anchor }) =>
-      anchor === undefined ? [] : `${name}: ${renderAnchor(anchor)}`,
+      anchor === undefined ? [] : hang(`${name}: `, renderAnchor(anchor), width),
     ),
   ].join('\n');
 }
@@ -99,8 +103,11 @@ export function renderDevices(devices: readonly DeviceStatus[]): string {
   );
 }
 
-/** Everything about one workspace; `journal` has the last entries of its hand-over journal. */
-export function renderWorkspace(status: WorkspaceStatus, journal: readonly string[]): string {
+/** So much of the journal fits a screen, and is more than the last trip there and back. */
+const shownEntries = 12;
+
+/** Everything about one workspace, and the end of its hand-over journal. */
+export function renderWorkspace(status: WorkspaceStatus, journal: readonly string[], width?: number): string {
   const fields: [string, string][] = [
     ['workspace', status.name],
     ['state', status.detail === undefined ? status.state : `${status.state}: ${status.detail}`],
@@ -111,6 +118,9 @@ export function renderWorkspace(status: WorkspaceStatus, journal: readonly strin
   ];
   if (status.anchor !== undefined) fields.push(['anchor', renderAnchor(status.anchor)]);
   if (status.guest !== undefined) fields.push(['agent', status.guest.agentVersion]);
-  const tail = journal.length === 0 ? [] : ['', 'hand-over journal:', ...journal.map((line) => `  ${line}`)];
-  return [renderFields(fields), ...tail].join('\n');
+  const earlier = Math.max(0, journal.length - shownEntries);
+  const heading = `hand-over journal${earlier === 0 ? '' : ` (${earlier} earlier entries with --json)`}:`;
+  const tail =
+    journal.length === 0 ? [] : ['', heading, ...journal.slice(earlier).map((line) => `  ${line}`)];
+  return [renderFields(fields, width), ...tail].join('\n');
 }

@@ -74,6 +74,12 @@ describe('help', () => {
     expect(out).toMatch(/^Usage: wdock/);
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
+
+  it('marks the options that a command cannot do without', async () => {
+    const { out } = await startWdock(['devices', 'add', '--help']).ended;
+    expect(out).toMatch(/--fingerprint <hex> [^-]*\(required\)/);
+    expect(out).not.toMatch(/--name <name> [^-]*\(required\)/);
+  });
 });
 
 describe('a command that wdockd refuses', () => {
