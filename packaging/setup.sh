@@ -32,6 +32,7 @@ dbus-user-session            the bus of a user session
 network-manager              contract tests of the network adapter; installed without being started
 mutter                       contract tests of the display adapter; run headless
 socat                        tests: one TCP connection from the LAN to the guest
+binutils                     strip, for the package of the host side
 shellcheck                   the shell scripts of this repository
 '
 # Below 10 a machine with a virtio-mem device loses memory pages when it is moved.

@@ -3,6 +3,7 @@ import { DockError } from '../../protocol/dock-error.ts';
 import { defaultConfigPath } from './config.ts';
 import { shippedModules } from './container.ts';
 import { loadConfig } from './load-config.ts';
+import { tellSystemdReady } from './tell-systemd.ts';
 import { wdockdUsage } from './usage.ts';
 import { version } from './version.ts';
 import { startWdockd, type Wdockd } from './wdockd.ts';
@@ -39,6 +40,7 @@ export async function runWdockd(args: readonly string[]): Promise<number> {
       ended.signal,
     );
     watchForDefects(daemon, ended);
+    await tellSystemdReady(process.env, ended.signal);
     await ended.reason;
     return ended.failed ? 1 : 0;
   } catch (error) {

@@ -3,10 +3,11 @@
  */
 const packages: Readonly<Record<string, string>> = {
   'qemu-system-x86_64': 'qemu-system-x86 (10.0 or newer; on Debian 12 from bookworm-backports)',
-  'qemu-storage-daemon': 'qemu-system-common (10.0 or newer; on Debian 12 from bookworm-backports)',
+  'qemu-storage-daemon': 'qemu-utils (10.0 or newer; on Debian 12 from bookworm-backports)',
   'qemu-img': 'qemu-utils',
   'dbus-daemon': 'dbus-daemon',
   busctl: 'systemd',
+  'systemd-notify': 'systemd',
   ip: 'iproute2',
   tc: 'iproute2',
   bridge: 'iproute2',
