@@ -7,7 +7,7 @@ import { askPeer } from '../lab/traffic/ask-peer.ts';
 import { hostAddresses, listeningPorts, scanFromGuest, startServices } from '../lab/watch/host-services.ts';
 
 const within = (ms: number) => AbortSignal.timeout(ms);
-const tripLimitMs = 180_000;
+const tripLimitMs = 300_000;
 const scanLimitMs = 240_000;
 const silent = () => undefined;
 

@@ -10,7 +10,7 @@ import { NetworkWatch } from '../lab/watch/network-watch.ts';
 import { longestSilence, silenceLimitMs, type TripNetwork } from '../lab/watch/trip-network.ts';
 
 const within = (ms: number) => AbortSignal.timeout(ms);
-const tripLimitMs = 180_000;
+const tripLimitMs = 300_000;
 const silent = () => undefined;
 
 /** Over the limit that the demo shows: a machine that has other things to do is slow to notice that it is not silent. */
@@ -26,7 +26,7 @@ describe('a guest that moves within its LAN', () => {
   beforeAll(async () => {
     const signal = within(14 * 60_000);
     const guest = await provideGuestWithAgent(silent, signal);
-    lab = await Lab.start(guest, { link: 'ethernet100', midLink: 'wifi70', progress: silent }, signal);
+    lab = await Lab.start(guest, { link: 'unshaped', progress: silent }, signal);
     capture = await FrameCapture.start(lab.network.lan, within(30_000));
     load = await VerifyWatch.open(lab.network.client, lab.guestAddress, 500, within(60_000));
     watch = await NetworkWatch.open(lab, within(60_000));

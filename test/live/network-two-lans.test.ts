@@ -11,7 +11,7 @@ import { keptAddresses, waitForAnchorToGo } from '../lab/watch/anchor-state.ts';
 import { NetworkWatch } from '../lab/watch/network-watch.ts';
 
 const within = (ms: number) => AbortSignal.timeout(ms);
-const tripLimitMs = 180_000;
+const tripLimitMs = 300_000;
 const silent = () => undefined;
 
 /** One life of one VM, whose dock is on another LAN; each test begins where the one before it ended. */

@@ -34,6 +34,10 @@ export class Flow {
   readonly #source: StreamSource;
   readonly #check: StreamCheck;
   readonly #silence = new Silence(performance.now());
+  /** The same memory each time: what a guest writes to has to be moved with it. */
+  readonly #piece: Buffer;
+  #sending = false;
+  #lastMs = performance.now();
   #ended: string | undefined;
 
   constructor(socket: Socket, { name, salt, bitsPerS }: FlowHeader, side: 'connects' | 'accepts') {
@@ -42,6 +46,7 @@ export class Flow {
     const [own, other] = side === 'connects' ? [salt, salt + 1] : [salt + 1, salt];
     this.#source = new StreamSource(own);
     this.#check = new StreamCheck(other);
+    this.#piece = Buffer.alloc(Math.ceil((bitsPerS / 8) * ((tickMs * mostTicksAtOnce) / 1000)));
     socket.setNoDelay(true);
     socket.on('data', (piece: Buffer) => {
       this.#silence.heard(performance.now());
@@ -77,13 +82,17 @@ export class Flow {
     };
   }
 
-  #lastMs = performance.now();
   #send(bitsPerS: number): void {
     const nowMs = performance.now();
     const dueMs = Math.min(nowMs - this.#lastMs, tickMs * mostTicksAtOnce);
     this.#lastMs = nowMs;
-    if (this.#ended !== undefined || this.#socket.writableNeedDrain) return;
-    this.#socket.write(this.#source.next(Math.round((bitsPerS / 8) * (dueMs / 1000))));
+    if (this.#ended !== undefined || this.#sending) return;
+    const piece = this.#piece.subarray(0, Math.round((bitsPerS / 8) * (dueMs / 1000)));
+    this.#source.fill(piece);
+    this.#sending = true;
+    this.#socket.write(piece, () => {
+      this.#sending = false;
+    });
   }
 }
 

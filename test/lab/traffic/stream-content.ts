@@ -61,17 +61,15 @@ export class StreamSource {
     return this.#sentBytes;
   }
 
-  /** The next so many bytes. */
-  next(bytes: number): Buffer {
-    const piece = Buffer.alloc(bytes);
-    for (let filled = 0; filled < bytes; ) {
+  /** Fills a piece with the next bytes. */
+  fill(piece: Buffer): void {
+    for (let filled = 0; filled < piece.length; ) {
       const within = this.#sentBytes % blockBytes;
       if (within === 0) fillBlock(this.#block, this.#salt, this.#sentBytes / blockBytes);
       const count = this.#block.copy(piece, filled, within);
       filled += count;
       this.#sentBytes += count;
     }
-    return piece;
   }
 }
 
