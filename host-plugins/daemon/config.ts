@@ -52,6 +52,7 @@ const ConfigDocument = z.strictObject({
       maxBandwidthMbitPerS: z.number().min(1).max(1_000_000).optional(),
       /** How long a VM may stand still at the switch, ms. */
       downtimeLimitMs: z.int().min(1).max(10_000).default(300),
+      maxDowntimeMs: z.int().min(1).max(60_000).default(3_000),
       /** A move that takes longer is given up, and the VM runs on where it was, minutes. */
       timeLimitMinutes: z
         .number()

@@ -111,7 +111,7 @@ export class PipelineService implements Service {
       anchors,
       onChange,
     });
-    const { maxBandwidthMbitPerS, downtimeLimitMs, timeLimitMinutes } = config.migration;
+    const { maxBandwidthMbitPerS, downtimeLimitMs, maxDowntimeMs, timeLimitMinutes } = config.migration;
     const trips: TripHandlersParts = {
       workspaces: this.#workspaces,
       trust,
@@ -129,6 +129,7 @@ export class PipelineService implements Service {
         anchors,
         limits: {
           downtimeLimitMs,
+          maxDowntimeMs,
           ...(maxBandwidthMbitPerS === undefined
             ? {}
             : { maxBandwidthBytesPerS: Math.round(maxBandwidthMbitPerS * bytesPerMegabit) }),

@@ -6,6 +6,8 @@ export interface MigrationLimits {
   readonly maxBandwidthBytesPerS?: number;
   /** The guest may stand still this long at the switch-over, ms; QEMU 10: 300. */
   readonly downtimeLimitMs?: number;
+  /** … and this long where it writes about as fast as the link carries (convergence.ts), ms; not longer by default. */
+  readonly maxDowntimeMs?: number;
 }
 
 /**

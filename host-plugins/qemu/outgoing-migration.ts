@@ -1,4 +1,5 @@
 import type { DockError } from '../../protocol/dock-error.ts';
+import { Convergence } from './convergence.ts';
 import { type MigrationLimits, setMigration, socketChannel } from './migration-settings.ts';
 import { migrationFailure, untilMigration, untilSettled } from './migration-wait.ts';
 import type { QmpClient } from './qmp-client.ts';
@@ -26,6 +27,8 @@ export interface MigrationStatistics {
 export type MigrationEvent =
   | { readonly kind: 'started' }
   | { readonly kind: 'progress'; readonly progress: MigrationProgress }
+  /** The guest writes about as fast as the link carries: it may stand still for so long at the switch-over. */
+  | { readonly kind: 'downtime-raised'; readonly limitMs: number; readonly dirtyBytesPerS: number }
   /** The source has stopped; all but the last state is there. Nothing is given up yet. */
   | { readonly kind: 'pre-switchover'; readonly progress: MigrationProgress | undefined }
   | { readonly kind: 'completed'; readonly statistics: MigrationStatistics }
@@ -45,10 +48,12 @@ const yankAfterMs = 3_000;
 export class OutgoingMigration {
   readonly #qmp: QmpClient;
   readonly #emit: (event: MigrationEvent) => void;
+  readonly #convergence: Convergence | undefined;
 
-  private constructor(qmp: QmpClient, emit: (event: MigrationEvent) => void) {
+  private constructor(qmp: QmpClient, emit: (event: MigrationEvent) => void, convergence?: Convergence) {
     this.#qmp = qmp;
     this.#emit = emit;
+    this.#convergence = convergence;
   }
 
   /**
@@ -66,7 +71,9 @@ export class OutgoingMigration {
   ): Promise<OutgoingMigration> {
     await setMigration(qmp, 'move', options.limits ?? {}, signal);
     await qmp.execute('migrate', socketChannel(options.socket), signal);
-    const migration = new OutgoingMigration(qmp, options.onEvent ?? (() => {}));
+    const { downtimeLimitMs = 300, maxDowntimeMs = downtimeLimitMs } = options.limits ?? {};
+    const convergence = new Convergence({ downtimeLimitMs, maxDowntimeMs });
+    const migration = new OutgoingMigration(qmp, options.onEvent ?? (() => {}), convergence);
     migration.#emit({ kind: 'started' });
     return migration;
   }
@@ -88,13 +95,12 @@ export class OutgoingMigration {
    */
   async untilPreSwitchover(signal: AbortSignal): Promise<void> {
     let info: MigrationInfo;
+    const look = (now: MigrationInfo): void => {
+      this.#progress(now);
+      this.#converge(now, signal);
+    };
     try {
-      info = await untilMigration(
-        this.#qmp,
-        ['pre-switchover', 'device', 'completed'],
-        this.#progress,
-        signal,
-      );
+      info = await untilMigration(this.#qmp, ['pre-switchover', 'device', 'completed'], look, signal);
     } catch (error) {
       if (signal.aborted) await this.cancel(AbortSignal.timeout(cancelMs));
       throw error;
@@ -155,6 +161,16 @@ export class OutgoingMigration {
     const error = migrationFailure('the move', info);
     this.#emit(info.status === 'cancelled' ? { kind: 'cancelled' } : { kind: 'failed', error });
     throw error;
+  }
+
+  #converge(info: MigrationInfo, signal: AbortSignal): void {
+    const progress = progressOf(info);
+    if (progress === undefined) return;
+    const limitMs = this.#convergence?.observe(progress.pass, performance.now());
+    if (limitMs === undefined) return;
+    this.#emit({ kind: 'downtime-raised', limitMs, dirtyBytesPerS: progress.dirtyBytesPerS });
+    // Refused where the migration has ended meanwhile, which whoever waits for it sees.
+    this.#qmp.execute('migrate-set-parameters', { 'downtime-limit': limitMs }, signal).catch(() => {});
   }
 
   readonly #progress = (info: MigrationInfo): void => {

@@ -60,7 +60,7 @@ describe('wdockd.yaml', () => {
       profile: undefined,
       network: {},
       log: { level: 'info' },
-      migration: { downtimeLimitMs: 300, timeLimitMinutes: 60 },
+      migration: { downtimeLimitMs: 300, maxDowntimeMs: 3000, timeLimitMinutes: 60 },
     });
   });
 
