@@ -9,6 +9,8 @@ export const Token = {
   HostNetwork: Symbol.for('wireless-dock.host-network'),
   /** `HostNetworkSettings`: where changes are noted, and which ports the guest may not reach. */
   HostNetworkSettings: Symbol.for('wireless-dock.host-network-settings'),
+  /** `HostBridges`: bridges that this host makes over its wired interfaces. */
+  HostBridges: Symbol.for('wireless-dock.host-bridges'),
   /** `HostInventory`: what this host can offer. */
   HostInventory: Symbol.for('wireless-dock.host-inventory'),
   /** `HostInventorySettings`: device class, profile file, folder of the disks. */

@@ -7,6 +7,7 @@ import type { Identity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import { pipelineModule } from '../pipeline/module.ts';
 import { storageModule } from '../storage/module.ts';
+import { bridgeModule } from '../system/bridge/module.ts';
 import { hostInventoryModule } from '../system/host-inventory/module.ts';
 import { vcpuModule } from '../vcpu/module.ts';
 import type { DaemonConfig } from './config.ts';
@@ -19,6 +20,7 @@ export type WdockdModule = ContainerModule;
 /** The parts of the shipped wdockd that are not its frame. A new resource plugin is one line here. */
 export const shippedModules: readonly WdockdModule[] = [
   hostInventoryModule,
+  bridgeModule,
   vcpuModule,
   memoryModule,
   displayModule,

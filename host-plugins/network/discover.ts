@@ -1,8 +1,13 @@
 import { access, constants } from 'node:fs/promises';
 import { DockError } from '../../protocol/dock-error.ts';
+import type { LinkFacts } from '../../protocol/host-profile.ts';
 import type { PluginAbility } from '../contract/resource-plugin.ts';
+import { joinLinks } from '../system/host-inventory/join-links.ts';
+import { addLinkDetails } from '../system/host-inventory/link-details.ts';
+import { readWireless } from '../system/host-inventory/read-wireless.ts';
 import { buildRules } from '../system/network/nft-rules.ts';
 import { readInterfaces } from '../system/network/read-interfaces.ts';
+import { systemBusAddress } from '../system/network-manager/system-bus.ts';
 import { run } from '../system/process/run.ts';
 
 const limitMs = 10_000;
@@ -35,7 +40,8 @@ export async function discoverNetwork(signal: AbortSignal): Promise<PluginAbilit
     run(['socat', '-V'], { timeoutMs: limitMs, signal }),
   );
   await attempt('see the network interfaces', async () => {
-    const bridges = (await readInterfaces(signal)).filter((each) => each.kind === 'bridge');
+    const interfaces = await readInterfaces(signal);
+    const bridges = interfaces.filter((each) => each.kind === 'bridge');
     for (const bridge of bridges) {
       if (bridge.spanningTree) {
         cannot.push(
@@ -44,9 +50,27 @@ export async function discoverNetwork(signal: AbortSignal): Promise<PluginAbilit
       }
       if (tap && filter) can.push(`bridge the guest on ${bridge.name}`);
     }
-    if (bridges.length === 0) cannot.push('bridge the guest: this host has no bridge');
+    const links = joinLinks(interfaces, await readWireless(interfaces));
+    const news = (await addLinkDetails(links, systemBusAddress(), signal)).map(sayNewBridge);
+    if (tap && filter) can.push(...news.flatMap((each) => each.can ?? []));
+    cannot.push(...news.flatMap((each) => each.cannot ?? []));
+    if (bridges.length === 0 && news.length === 0)
+      cannot.push('bridge the guest: this host has no wired link');
     if (tap && filter) can.push('route to the guest, IPv4 and IPv6');
   });
   cannot.push('NAT: not in this version');
   return { can, cannot };
+}
+
+/** What `wdock doctor` says of a link that is in no bridge. */
+export function sayNewBridge({ name, canBridge, bridge, newBridge }: LinkFacts): {
+  can?: string;
+  cannot?: string;
+} {
+  if (!canBridge)
+    return { cannot: `bridge the guest on ${name}: a Wi-Fi station cannot be a port of a bridge` };
+  if (bridge !== undefined || newBridge === undefined) return {};
+  return newBridge.possible
+    ? { can: `make the bridge ${newBridge.name} over ${name} for guests, without going offline` }
+    : { cannot: `bridge the guest on ${name}: ${newBridge.why}` };
 }

@@ -4,7 +4,7 @@ import { Token } from '../contract/tokens.ts';
 import { HostNetwork, type HostNetworkSettings } from '../system/network/host-network.ts';
 import { networkPlugin } from './network-plugin.ts';
 
-/** Needs `Token.HostNetworkSettings`. */
+/** Needs `Token.HostNetworkSettings` and `Token.HostBridges`. */
 export const networkModule = new ContainerModule(({ bind }) => {
   bind<HostNetwork>(Token.HostNetwork)
     .toResolvedValue(
@@ -12,5 +12,7 @@ export const networkModule = new ContainerModule(({ bind }) => {
       [Token.HostNetworkSettings],
     )
     .inSingletonScope();
-  bind<ResourcePlugin>(Token.Plugin).toResolvedValue(networkPlugin, [Token.HostNetwork]).inSingletonScope();
+  bind<ResourcePlugin>(Token.Plugin)
+    .toResolvedValue(networkPlugin, [Token.HostNetwork, Token.HostBridges])
+    .inSingletonScope();
 });

@@ -1,23 +1,41 @@
 import { z } from 'zod';
-import { type NetworkMode, PortName } from '../../protocol/allocation.ts';
+import { type NetworkMode, PortForward, PortName } from '../../protocol/allocation.ts';
 import type { LinkFacts } from '../../protocol/host-profile.ts';
 import type { PlanStep } from '../../protocol/plan.ts';
 import type { PlanContext } from '../contract/resource-plugin.ts';
 import { InterfaceName } from '../system/network/binding.ts';
-import { unavailableModes } from './unavailable-modes.ts';
 
 /** The way from the tap to the LAN on the target, or why there is none. */
 export const Way = z.discriminatedUnion('mode', [
-  z.strictObject({ mode: z.literal('bridged'), bridge: InterfaceName }),
+  /** `over`: the interface over which the bridge is still to be made. */
+  z.strictObject({ mode: z.literal('bridged'), bridge: InterfaceName, over: InterfaceName.optional() }),
   z.strictObject({ mode: z.literal('routed'), uplink: InterfaceName }),
+  z.strictObject({ mode: z.literal('nat'), uplink: InterfaceName }),
   z.strictObject({ mode: z.literal('none'), wished: z.string(), why: z.string() }),
 ]);
 export type Way = z.infer<typeof Way>;
 
+/** What the guest is told of the network that it is on now (agent-channel.ts, apply-network). */
+const Told = z.strictObject({
+  metered: z.boolean(),
+  lan: z.enum(['same', 'other']),
+  keep: z.array(z.string()),
+  mtu: z.int().optional(),
+  portal: z.boolean(),
+});
+export type Told = z.infer<typeof Told>;
+
+/** Ports of the host that lead to itself or to the guest. */
+const Ports = z.strictObject({
+  open: z.array(PortName).optional(),
+  forward: z.array(PortForward).optional(),
+});
+export type Ports = z.infer<typeof Ports>;
+
 export const NetworkChange = z.discriminatedUnion('action', [
-  z.strictObject({ action: z.literal('bind'), way: Way, open: z.array(PortName).optional() }),
+  z.strictObject({ action: z.literal('bind'), way: Way, ports: Ports }),
   z.strictObject({ action: z.literal('announce'), way: Way }),
-  z.strictObject({ action: z.literal('apply'), way: Way, metered: z.boolean() }),
+  z.strictObject({ action: z.literal('apply'), way: Way, told: Told }),
 ]);
 export type NetworkChange = z.infer<typeof NetworkChange>;
 
@@ -27,12 +45,17 @@ export type NetworkChange = z.infer<typeof NetworkChange>;
  */
 export function planNetwork(context: PlanContext): PlanStep[] {
   const { network } = context.to;
-  const way = chooseWay(network.mode, network.link, context.target.links);
+  const mode = modeOn(network.mode, context.lanChange?.lan);
+  const way = chooseWay(mode, network.link, context.target.links);
   const where = describeWay(way);
-  const { open } = network;
-  const bind: NetworkChange = { action: 'bind', way, ...(open === undefined ? {} : { open }) };
+  const { open, forward } = network;
+  const ports: Ports = {
+    ...(open === undefined ? {} : { open }),
+    ...(forward === undefined ? {} : { forward }),
+  };
+  const bind: NetworkChange = { action: 'bind', way, ports };
   const announce: NetworkChange = { action: 'announce', way };
-  const apply: NetworkChange = { action: 'apply', way, metered: network.metered };
+  const apply: NetworkChange = { action: 'apply', way, told: tellGuest(mode, context) };
   return [
     {
       resource: 'network',
@@ -55,17 +78,38 @@ export function planNetwork(context: PlanContext): PlanStep[] {
   ];
 }
 
+/**
+ * A host can route to addresses of its LAN only, and a guest that comes from another LAN has none: behind this host it
+ * gets one at once.
+ */
+function modeOn(mode: NetworkMode, lan: 'same' | 'other' | undefined): NetworkMode {
+  return mode === 'routed' && lan === 'other' ? 'nat' : mode;
+}
+
+/** Behind NAT the guest is on a network of its own: it enters another LAN when it comes there, and when it leaves. */
+function tellGuest(mode: NetworkMode, { to, from, target, lanChange }: PlanContext): Told {
+  const link = linksOf(to.network.link, target.links)[0];
+  const apart = mode === 'nat' || from?.network.mode === 'nat';
+  return {
+    metered: to.network.metered,
+    lan: apart ? 'other' : (lanChange?.lan ?? 'same'),
+    keep: [...(lanChange?.anchor?.addresses ?? [])],
+    ...(link?.mtu === undefined ? {} : { mtu: link.mtu }),
+    portal: link?.portal ?? false,
+  };
+}
+
+function linksOf(name: string | undefined, links: readonly LinkFacts[]): readonly LinkFacts[] {
+  return links.filter((link) => name === undefined || link.name === name || link.bridge === name);
+}
+
 export function chooseWay(mode: NetworkMode, linkName: string | undefined, links: readonly LinkFacts[]): Way {
   const none = (why: string): Way => ({ mode: 'none', wished: mode, why });
-  const named = links.filter(
-    (link) => linkName === undefined || link.name === linkName || link.bridge === linkName,
-  );
+  const named = linksOf(linkName, links);
   if (named.length === 0) {
     return none(linkName === undefined ? 'the host has no link' : `the host has no link ${linkName}`);
   }
-  const unavailable = unavailableModes[mode];
-  if (unavailable !== undefined || mode === 'nat') return none(unavailable ?? 'not in this version');
-  if (mode === 'routed') {
+  if (mode !== 'bridged') {
     const link = named[0];
     // On a host whose link is a port of a bridge, the bridge has the addresses and does the routing.
     return link === undefined ? none('the host has no link') : { mode, uplink: link.bridge ?? link.name };
@@ -73,13 +117,22 @@ export function chooseWay(mode: NetworkMode, linkName: string | undefined, links
   const link = named.find((each) => each.canBridge && each.bridge !== undefined);
   if (link?.bridge !== undefined) return { mode, bridge: link.bridge };
   const [first] = named;
+  for (const { name, newBridge } of named) {
+    if (newBridge?.possible === true) return { mode, bridge: newBridge.name, over: name };
+  }
   if (first?.canBridge === false)
     return none(`${first.name} is a Wi-Fi station, which cannot be a port of a bridge`);
-  return none(`${first?.name ?? 'the link'} is not a port of a bridge`);
+  const why = first?.newBridge?.possible === false ? `; ${first.newBridge.why}` : '';
+  return none(`${first?.name ?? 'the link'} is not a port of a bridge${why}`);
 }
 
 export function describeWay(way: Way): string {
-  if (way.mode === 'bridged') return `bridged on ${way.bridge}`;
+  if (way.mode === 'bridged') {
+    return way.over === undefined
+      ? `bridged on ${way.bridge}`
+      : `bridged on ${way.bridge}, which is made over ${way.over}`;
+  }
   if (way.mode === 'routed') return `routed through ${way.uplink}`;
+  if (way.mode === 'nat') return `behind the host's address on ${way.uplink}`;
   return `${way.wished}, which is not possible here`;
 }

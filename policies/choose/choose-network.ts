@@ -11,7 +11,7 @@ import type { Settings } from './settings.ts';
  * without a link still gets a mode: the guest reaches that host and nothing else.
  */
 export function chooseNetwork(
-  { prefer, links, metered, open }: Settings['network'],
+  { prefer, links, bridge, metered, open }: Settings['network'],
   profile: HostProfile,
   context: ChoiceContext,
 ): { network: Allocation['network']; decisions: Decision[] } {
@@ -32,7 +32,7 @@ export function chooseNetwork(
     const group = sorted.filter((link) => link.metered === pays);
     for (const mode of prefer.value) {
       if (found !== undefined || group.length === 0) break;
-      const reasons = group.map((link) => ({ link, reason: obstacle(mode, link, context) }));
+      const reasons = group.map((link) => ({ link, reason: obstacle(mode, link, bridge.value, context) }));
       const free = reasons.find(({ reason }) => reason === undefined);
       if (free !== undefined) found = { mode, link: free.link };
       else skipped.set(mode, [...new Set(reasons.map(({ reason }) => reason))].join('; '));
@@ -46,6 +46,13 @@ export function chooseNetwork(
   if (found !== undefined) {
     decide('mode', mode, prefer.rule, `the first of ${prefer.value.join(', ')} that works here`);
     decide('link', found.link.name, links.rule, linkReason(found.link, sorted.length));
+    if (mode === 'bridged' && found.link.bridge === undefined)
+      decide(
+        'bridge',
+        'make',
+        bridge.rule,
+        `${found.link.name} is in none; it is made without going offline`,
+      );
   } else if (used.length === 0) {
     decide('mode', mode, hostRule, 'it has no link to use; the guest reaches this host only');
   } else {
@@ -73,7 +80,12 @@ export function chooseNetwork(
 }
 
 /** Why a mode cannot work on a link; undefined where it can. */
-function obstacle(mode: NetworkMode, link: LinkFacts, context: ChoiceContext): string | undefined {
+function obstacle(
+  mode: NetworkMode,
+  link: LinkFacts,
+  bridge: 'make' | 'existing',
+  context: ChoiceContext,
+): string | undefined {
   const unavailable = context.unavailableModes?.[mode];
   if (unavailable !== undefined) return unavailable;
   if (mode !== 'bridged') return undefined;
@@ -82,7 +94,11 @@ function obstacle(mode: NetworkMode, link: LinkFacts, context: ChoiceContext): s
       ? `${link.name} is Wi-Fi, which cannot be bridged`
       : `${link.name} cannot be bridged`;
   }
-  return link.bridge === undefined ? `${link.name} is not in a bridge` : undefined;
+  if (link.bridge !== undefined) return undefined;
+  const { newBridge } = link;
+  if (newBridge === undefined) return `${link.name} is not in a bridge`;
+  if (!newBridge.possible) return `${link.name} is not in a bridge; ${newBridge.why}`;
+  return bridge === 'make' ? undefined : `${link.name} is not in a bridge, and the policy lets none be made`;
 }
 
 /** NAT needs nothing from the network around the host, so it is what is left. */

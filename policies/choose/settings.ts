@@ -29,6 +29,7 @@ export interface Settings {
   readonly network: {
     readonly prefer: Sourced<readonly NetworkMode[]>;
     readonly links: Sourced<readonly LinkFacts['kind'][]>;
+    readonly bridge: Sourced<'make' | 'existing'>;
     readonly metered: Sourced<Automatic>;
     readonly anchor: Sourced<'always' | 'never'>;
     readonly anchorFor: Sourced<Milliseconds>;
@@ -51,6 +52,7 @@ export const builtInSettings: Settings = {
   network: {
     prefer: builtIn(['bridged', 'routed', 'nat']),
     links: builtIn(['ethernet', 'wifi']),
+    bridge: builtIn('make'),
     metered: builtIn('auto'),
     anchor: builtIn('always'),
     anchorFor: builtIn((12 * 60 * 60_000) as Milliseconds),

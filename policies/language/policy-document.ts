@@ -91,6 +91,12 @@ const sections = {
         .refine(noDoubles, once)
         .optional()
         .describe('Kinds of links, best first; a kind that is not named is not used.'),
+      bridge: z
+        .enum(['make', 'existing'])
+        .optional()
+        .describe(
+          'Whether the host makes a bridge over a wired interface that is in none, or uses existing ones only.',
+        ),
       metered: Automatic.optional().describe('Whether the workspace believes that it pays by volume.'),
       anchor: z
         .enum(['always', 'never'])

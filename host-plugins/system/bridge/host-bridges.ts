@@ -67,6 +67,11 @@ export class HostBridges {
     });
   }
 
+  /** The bridge that the interface is a port of; undefined where it is none. */
+  async find(link: string, signal: AbortSignal): Promise<string | undefined> {
+    return (await readInterfaces(signal)).find(({ name }) => name === link)?.master;
+  }
+
   /** What a former wdockd began and did not end is put back; bridges that it made stay. Does all before it throws. */
   recover(signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {

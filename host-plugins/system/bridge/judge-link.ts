@@ -24,7 +24,7 @@ export function judgeLink(situation: LinkSituation): NonNullable<LinkFacts['newB
   const why = obstacle(situation);
   return why === undefined
     ? { possible: true, name: bridgeName(situation.index) }
-    : { possible: false, why: `no bridge can be made over ${situation.name}: ${why}` };
+    : { possible: false, why: `none can be made over it: ${why}` };
 }
 
 function obstacle({ name, connection, otherManager, leased }: LinkSituation): string | undefined {

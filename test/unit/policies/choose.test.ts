@@ -102,6 +102,25 @@ describe('the network', () => {
     expect(story(choice, 'network.mode')[0]).toContain('eth0 is not in a bridge');
   });
 
+  it('is not bridged where a bridge cannot be made, or may not, and the reason is told', () => {
+    const leased: Link = { ...wired, newBridge: { possible: false, why: 'its address is a lease' } };
+    expect(story(chosen('', on(leased)), 'network.mode')[0]).toContain(
+      'eth0 is not in a bridge; its address is a lease',
+    );
+    const free: Link = { ...wired, newBridge: { possible: true, name: 'wdbr2' } };
+    const choice = chosen('network: { bridge: existing }', on(free));
+    expect(choice.allocation.network.mode).toBe('routed');
+    expect(story(choice, 'network.mode')[0]).toContain('the policy lets none be made');
+  });
+
+  it('is bridged over a wired link that is in no bridge where one can be made', () => {
+    const choice = chosen('', on({ ...wired, newBridge: { possible: true, name: 'wdbr2' } }));
+    expect(choice.allocation.network).toMatchObject({ mode: 'bridged', link: 'eth0' });
+    expect(story(choice, 'network.bridge')).toEqual([
+      'make <- built-in: eth0 is in none; it is made without going offline',
+    ]);
+  });
+
   it('skips a mode that the host says it cannot do now', () => {
     const choice = chosen('network: { prefer: [nat, routed] }', officePc, {
       unavailableModes: { nat: 'NAT is not built yet' },
