@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { generateIdentity, type Identity } from '../../../host-plugins/pairing/identity.ts';
+import { PairingDesk } from '../../../host-plugins/pairing/pairing-desk.ts';
 import { type PeerCaller, PeerConnections } from '../../../host-plugins/pairing/peer-connections.ts';
 import { SecureServer } from '../../../host-plugins/pairing/secure-server.ts';
 import { type TrustedDevice, TrustStore } from '../../../host-plugins/pairing/trust-store.ts';
@@ -22,6 +23,7 @@ export interface TestDevice {
   readonly server: SecureServer;
   readonly peers: PeerConnections<typeof testTable>;
   readonly channels: Channels;
+  readonly desk: PairingDesk;
   readonly port: number;
   readonly folder: string;
   /** Connections that were turned away, and why. */
@@ -32,6 +34,8 @@ export interface DeviceOptions {
   readonly handlers?: TestHandlers;
   readonly heartbeat?: HeartbeatTimes;
   readonly address?: string;
+  /** Of a pairing code. */
+  readonly lifetimeMs?: number;
 }
 
 /** Everything a device has between its trust store and its port, on a free port of the loopback. */
@@ -44,7 +48,9 @@ export async function testDevice(
   const trust = await TrustStore.load(join(folder.path, 'devices.json'), identity.id);
   const refused: string[] = [];
   const server = new SecureServer(identity, trust, { onRefused: (_address, why) => refused.push(why) });
-  const { heartbeat } = options;
+  const { heartbeat, lifetimeMs } = options;
+  const lifetime = lifetimeMs === undefined ? {} : { lifetimeMs };
+  const desk = new PairingDesk({ identity, name, trust, server, ...lifetime });
   const peers = new PeerConnections({
     identity,
     trust,
@@ -62,6 +68,7 @@ export async function testDevice(
     server,
     peers,
     channels,
+    desk,
     port,
     folder: folder.path,
     refused,
