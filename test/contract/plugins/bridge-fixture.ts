@@ -303,6 +303,9 @@ export class WiredHost implements AsyncDisposable {
   }
 
   async #configureByHand(): Promise<void> {
+    // What the router advertises would come in the middle of a test.
+    const quiet = 'for of in default eth0; do echo 0 > /proc/sys/net/ipv6/conf/$of/accept_ra; done';
+    await this.onHost('sh', '-c', quiet);
     await this.onHost('ip', 'link', 'set', 'eth0', 'up');
     await this.onHost('ip', 'address', 'add', '10.79.0.20/24', 'dev', 'eth0');
     await this.onHost('ip', 'address', 'add', 'fd79::20/64', 'dev', 'eth0', 'nodad');
