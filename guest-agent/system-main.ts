@@ -91,7 +91,7 @@ export async function runSystemAgent(
   );
   await port.run(signal);
 
-  network.close();
+  await network.close();
   conversation.close(new DockError('cancelled', 'the agent is being stopped'));
   const cleanup = AbortSignal.timeout(20_000);
   if (stored.read().frozen.length > 0) for (const problem of await freezer.thawAll(cleanup)) note(problem);

@@ -1,6 +1,7 @@
 import { makeVariant, plainDbusValue } from '../dbus/dbus-value.ts';
 import type { IpSettings, NetworkChange } from '../decide/choose-network-settings.ts';
 import { type IpAddress, isIPv6, parseIPv6, sameAddress } from '../decide/ip-address.ts';
+import { wayOut, wayOutMetric } from '../decide/way-out.ts';
 
 /** A connection's settings as NetworkManager sends them: group, key, variant. */
 export type Settings = Readonly<Record<string, Group>>;
@@ -51,11 +52,15 @@ function numberOf(setting: unknown): number {
 
 function ipGroup(family: Family, applied: Group, saved: Group, wish: IpSettings): Group {
   if (wish.kind === 'unchanged') return applied;
-  if (wish.kind === 'kept') return fixedGroup(family, saved, wish);
-  const beside = wish.kind === 'renewed' ? wish.addresses : wish.beside;
-  if (wish.kind === 'saved') return withAddresses(saved, beside);
+  if (wish.kind === 'kept') return keptGroup(family, saved, wish);
+  if (wish.kind === 'only') return onlyGroup(family, saved, wish.addresses);
+  const group = withAddresses(
+    wish.beside.length === 0 ? saved : withWayOut(family, saved),
+    wish.kind === 'renewed' ? wish.addresses : wish.beside,
+  );
+  if (wish.kind === 'saved') return group;
   return {
-    ...withAddresses(saved, beside),
+    ...group,
     ...(family === 'ipv6'
       ? { 'ra-timeout': makeVariant('i', forever) }
       : { 'dhcp-timeout': makeVariant('i', forever) }),
@@ -75,15 +80,21 @@ function withAddresses(saved: Group, beside: readonly IpAddress[]): Group {
   return { ...withoutOlderForms(saved), 'address-data': addressData([...own, ...more]) };
 }
 
-function fixedGroup(family: Family, saved: Group, wish: IpSettings & { kind: 'kept' }): Group {
-  const { addresses, gateway, nameservers, searches } = wish.present;
-  const group: Record<string, unknown> = withoutOlderForms(saved);
-  for (const key of ['dhcp-timeout', 'ra-timeout', 'dad-timeout', 'gateway', 'address-data'])
-    delete group[key];
-  if (addresses.length === 0) {
-    for (const key of ['dns', 'dns-data', 'dns-search']) delete group[key];
+function onlyGroup(family: Family, saved: Group, addresses: readonly IpAddress[]): Group {
+  const group = withoutLearning(saved);
+  for (const key of ['dns', 'dns-data', 'dns-search']) delete group[key];
+  if (addresses.length === 0)
     return { ...group, method: makeVariant('s', family === 'ipv6' ? 'link-local' : 'disabled') };
-  }
+  return {
+    ...withWayOut(family, group),
+    method: makeVariant('s', 'manual'),
+    'address-data': addressData(addresses),
+  };
+}
+
+function keptGroup(family: Family, saved: Group, wish: IpSettings & { kind: 'kept' }): Group {
+  const { addresses, gateway, nameservers, searches } = wish.present;
+  const group = withoutLearning(saved);
   const ownServers = nameservers.filter((one) => isIPv6(one) === (family === 'ipv6'));
   return {
     ...group,
@@ -92,7 +103,7 @@ function fixedGroup(family: Family, saved: Group, wish: IpSettings & { kind: 'ke
     ...(gateway === undefined ? {} : { gateway: makeVariant('s', gateway) }),
     ...(gateway === undefined || wish.routed.length === 0
       ? {}
-      : { 'route-data': routeData(group['route-data'], wish.routed, gateway) }),
+      : { 'route-data': withRoutes(group['route-data'], gateway, firstMetric, wish.routed) }),
     dns:
       family === 'ipv6'
         ? makeVariant('aay', ownServers.map(bytesOfIPv6))
@@ -100,6 +111,14 @@ function fixedGroup(family: Family, saved: Group, wish: IpSettings & { kind: 'ke
     'dns-data': makeVariant('as', ownServers),
     'dns-search': makeVariant('as', searches),
   };
+}
+
+/** Without what belongs to other methods than a fixed one. */
+function withoutLearning(group: Group): Record<string, unknown> {
+  const rest = withoutOlderForms(group);
+  for (const key of ['dhcp-timeout', 'ra-timeout', 'dad-timeout', 'gateway', 'address-data'])
+    delete rest[key];
+  return rest;
 }
 
 /** `addresses` and `routes` are older forms of `address-data` and `route-data`, and win over them. */
@@ -118,13 +137,21 @@ function addressData(addresses: readonly IpAddress[]): unknown {
   );
 }
 
-function routeData(saved: unknown, networks: readonly IpAddress[], via: string): unknown {
+function withWayOut(family: Family, group: Group): Group {
+  const everywhere = [{ address: family === 'ipv6' ? '::' : '0.0.0.0', prefix: 0 }];
+  const routes = withRoutes(group['route-data'], wayOut[family], wayOutMetric, everywhere);
+  return { ...withoutOlderForms(group), 'route-data': routes };
+}
+
+function withRoutes(saved: unknown, via: string, metric: number, networks: readonly IpAddress[]): unknown {
   const own = (saved as { value?: readonly unknown[] } | undefined)?.value ?? [];
   const more = networks.map(({ address, prefix }) => ({
     dest: makeVariant('s', address),
     prefix: makeVariant('u', prefix),
     'next-hop': makeVariant('s', via),
-    metric: makeVariant('u', firstMetric),
+    metric: makeVariant('u', metric),
+    // No network of the interface needs to contain the next hop.
+    onlink: makeVariant('b', true),
   }));
   return makeVariant('aa{sv}', [...own, ...more]);
 }

@@ -1,6 +1,8 @@
 import { networkInterfaces } from 'node:os';
 import { type IpAddress, isIPv6, isLinkLocal, sameAddress } from '../decide/ip-address.ts';
+import { wayOut } from '../decide/way-out.ts';
 import { sleep } from '../retry-delay.ts';
+import { runProgram } from '../run-program.ts';
 import type { SystemFiles } from '../system-files.ts';
 
 /** How long addresses may take to come back after a Reapply, and between two looks, ms. */
@@ -17,24 +19,13 @@ export async function announceByItself(files: SystemFiles, name: string): Promis
   );
 }
 
-/**
- * Does work in which NetworkManager may take IPv6 addresses away for some milliseconds (up to 1.52 each Reapply
- * switches IPv6 off and on). They come back as new ones, and would then be probed for, deaf and dumb, for one to two
- * seconds; so duplicate address detection pauses until they are back: they were the guest's all the time.
- */
-export async function withoutProbing<T>(
-  files: SystemFiles,
-  name: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  const path = `/proc/sys/net/ipv6/conf/${name}/accept_dad`;
-  const before = (await files.readIfThere(path))?.trim();
-  if (before === undefined || Number(before) === 0) return work();
-  await files.write(path, '0').catch(() => {});
-  try {
-    return await work();
-  } finally {
-    await files.write(path, before).catch(() => {});
+/** Makes the way out of kept addresses lead to this hardware address; to nobody where there is none. */
+export async function setWayOut(name: string, mac: string | undefined, signal: AbortSignal): Promise<void> {
+  for (const gateway of Object.values(wayOut)) {
+    const change =
+      mac === undefined ? ['del', gateway] : ['replace', gateway, 'lladdr', mac, 'nud', 'permanent'];
+    // Not there, or a kernel without IPv6.
+    await runProgram(['ip', 'neigh', ...change, 'dev', name], 5000, signal).catch(() => {});
   }
 }
 

@@ -15,10 +15,11 @@ import {
 } from '../observe/read-network.ts';
 import { runProgram } from '../run-program.ts';
 import type { SystemFiles } from '../system-files.ts';
-import { announceByItself, linkLocalAddresses, waitForAddresses, withoutProbing } from './link-settings.ts';
+import { announceByItself, linkLocalAddresses, setWayOut, waitForAddresses } from './link-settings.ts';
 import type { NetworkManager } from './network-manager.ts';
 import { NetworkRenewal } from './network-renewal.ts';
 import { waitForNewLan } from './new-lan.ts';
+import { ProbingPause } from './probing-pause.ts';
 
 export interface Bound {
   /** The connection is as it shall be, but for what `problems` says. */
@@ -30,12 +31,14 @@ export interface Bound {
 export class NetworkBinding {
   readonly #files: SystemFiles;
   readonly #manager: NetworkManager;
+  readonly #pause: ProbingPause;
   readonly #renewal: NetworkRenewal;
 
   constructor(files: SystemFiles, manager: NetworkManager, note: (text: string) => void) {
     this.#files = files;
     this.#manager = manager;
-    this.#renewal = new NetworkRenewal(files, manager, note);
+    this.#pause = new ProbingPause(files);
+    this.#renewal = new NetworkRenewal(this.#pause, manager, note);
   }
 
   /**
@@ -44,14 +47,17 @@ export class NetworkBinding {
    * when it then changes the connection in place. At the end the gateways must answer.
    */
   async apply(wish: NetworkWish, formerKeep: readonly string[], signal: AbortSignal): Promise<Bound> {
-    this.close();
+    this.#renewal.stop();
     const files = this.#files;
     const before = await readDefaultRoutes(files);
     const name = before.ip4?.interface ?? before.ip6?.interface ?? (await findHardwareInterface(files));
     if (name === undefined) return { bound: false, problems: ['the guest has no network interface'] };
     await announceByItself(files, name);
+    const gateways = [before.ip4, before.ip6].filter(
+      (route) => route !== undefined && wish.lan === 'same',
+    ) as DefaultRoute[];
     const [forgotten, bound] = await Promise.all([
-      this.#forgetNeighbours(name, wish.lan === 'same' ? before.ip4 : undefined, signal),
+      this.#forgetNeighbours(name, gateways, signal),
       this.#reapply(name, wish, formerKeep, signal),
     ]);
     const now = await readDefaultRoutes(files);
@@ -60,22 +66,27 @@ export class NetworkBinding {
   }
 
   /** Stops what goes on in the background. */
-  close(): void {
+  async close(): Promise<void> {
     this.#renewal.stop();
+    await this.#pause.end();
   }
 
   async #forgetNeighbours(
     name: string,
-    gateway: DefaultRoute | undefined,
+    gateways: readonly DefaultRoute[],
     signal: AbortSignal,
   ): Promise<string[]> {
+    const ask = (): Promise<unknown> => Promise.all(gateways.map(nudge));
+    // What is sent to the old neighbour already tells a switch where the guest is.
+    const asked = ask();
     try {
       await runProgram(['ip', 'neigh', 'flush', 'dev', name], 5000, signal);
     } catch (error) {
       if (signal.aborted) throw error;
       return [`neighbours could not be forgotten: ${DockError.from(error, 'io').message}`];
     }
-    if (gateway !== undefined) await nudge(gateway);
+    await asked;
+    await ask();
     return [];
   }
 
@@ -102,14 +113,14 @@ export class NetworkBinding {
       const situation = await manager.readSituation(device, signal);
       const changes = chooseNetworkSettings(wish, situation, formerKeep);
       const ofLink = linkLocalAddresses(name);
-      await withoutProbing(this.#files, name, async () => {
-        for (const change of changes) {
-          await manager.reapply(device, change, signal);
-          // It answers before it acts; what is asked next is answered after.
-          await manager.isConnected(device, signal);
-          await waitForAddresses(name, [...stayingIPv6(change, situation), ...ofLink], signal);
-        }
-      });
+      await this.#pause.begin(name);
+      for (const change of changes) {
+        await manager.reapply(device, change, signal);
+        // It answers before it acts; what is asked next is mostly answered after.
+        await manager.isConnected(device, signal);
+        await waitForAddresses(name, [...stayingIPv6(change, situation), ...ofLink], signal);
+      }
+      await setWayOut(name, wish.keep.length > 0 ? wish.hostMac : undefined, signal);
       const last = changes.at(-1);
       if (last !== undefined) this.#renewal.start(name, device, last);
       const problems = [
@@ -136,7 +147,7 @@ export class NetworkBinding {
 /** IPv6 addresses that a change leaves, though they may be away for a moment. */
 function stayingIPv6({ ip6 }: NetworkChange, { ip6: before }: NetworkSituation): readonly IpAddress[] {
   if (ip6.kind === 'kept') return ip6.present.addresses;
-  if (ip6.kind === 'renewed') return ip6.addresses;
+  if (ip6.kind === 'renewed' || ip6.kind === 'only') return ip6.addresses;
   if (ip6.kind === 'unchanged') return before.present?.addresses ?? [];
   return ip6.beside;
 }

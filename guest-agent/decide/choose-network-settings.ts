@@ -19,11 +19,13 @@ export interface PresentIp {
  *   neighbour of the LAN can be found by NDP there either, so `routed` networks are reached through the gateway too.
  * - `renewed`: as the profile says, and the present addresses beside it until the LAN has given them again. Going
  *   from `kept` straight to `saved` would take them away for as long as the LAN takes to answer.
+ * - `only`: these addresses of another LAN and nothing else.
  * - `asked`: as the profile says, asked of a LAN that the guest has not been on: addresses are probed before use.
  * - `unchanged`: as it is.
  */
 export type IpSettings =
   | { readonly kind: 'saved' | 'asked'; readonly beside: readonly IpAddress[] }
+  | { readonly kind: 'only'; readonly addresses: readonly IpAddress[] }
   | { readonly kind: 'kept'; readonly present: PresentIp; readonly routed: readonly IpAddress[] }
   | {
       readonly kind: 'renewed';
@@ -167,9 +169,7 @@ function keptIPv6(wish: NetworkWish, present: PresentIp, addresses: readonly IpA
 }
 
 function dropped({ savedMethod }: IpSituation, keep: readonly IpAddress[]): IpSettings {
-  if (!isLearnt(savedMethod)) return saved(savedMethod, keep);
-  const present = { addresses: keep, gateway: undefined, nameservers: [], searches: [] };
-  return { kind: 'kept', present, routed: [] };
+  return isLearnt(savedMethod) ? { kind: 'only', addresses: keep } : saved(savedMethod, keep);
 }
 
 function asked({ savedMethod }: IpSituation, keep: readonly IpAddress[]): IpSettings {

@@ -1,4 +1,5 @@
 import { formatIPv6 } from '../decide/ip-address.ts';
+import { isWayOut } from '../decide/way-out.ts';
 
 /** `0-2,5` of the kernel's list files as numbers; empty for an empty list. Throws for anything else. */
 export function parseCpuList(text: string): number[] {
@@ -24,7 +25,7 @@ export function findPressureSomeAvg10(text: string): number | undefined {
   return found?.[1] === undefined ? undefined : Number(found[1]);
 }
 
-/** Interface and address of the IPv4 default route with the lowest metric in /proc/net/route. */
+/** Interface and address of the IPv4 default route with the lowest metric in /proc/net/route; a way out is none. */
 export function findDefaultRoute(text: string): { interface: string; gateway: string } | undefined {
   let best: { interface: string; gateway: string; metric: number } | undefined;
   for (const line of text.split('\n').slice(1)) {
@@ -34,7 +35,8 @@ export function findDefaultRoute(text: string): { interface: string; gateway: st
     // RTF_GATEWAY (2): a default route without one leads to a point-to-point link.
     if ((Number.parseInt(flags ?? '0', 16) & 2) === 0) continue;
     if (best !== undefined && best.metric <= Number(metric)) continue;
-    best = { interface: name, gateway: hostOrderIPv4(gateway), metric: Number(metric) };
+    const address = hostOrderIPv4(gateway);
+    if (!isWayOut(address)) best = { interface: name, gateway: address, metric: Number(metric) };
   }
   return best === undefined ? undefined : { interface: best.interface, gateway: best.gateway };
 }
@@ -51,7 +53,8 @@ export function findDefaultRoute6(text: string): { interface: string; gateway: s
     const cost = Number.parseInt(metric ?? '', 16);
     if (best !== undefined && best.metric <= cost) continue;
     const words = gateway.match(/.{4}/g)?.map((word) => Number.parseInt(word, 16)) ?? [];
-    best = { interface: name, gateway: formatIPv6(words), metric: cost };
+    const address = formatIPv6(words);
+    if (!isWayOut(address)) best = { interface: name, gateway: address, metric: cost };
   }
   return best === undefined ? undefined : { interface: best.interface, gateway: best.gateway };
 }

@@ -31,3 +31,11 @@ export async function startAgent(methods?: ProfileMethods): Promise<BoundGuest> 
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 50));
 }
+
+/**
+ * Looks until the guest has these addresses of a family and no others: NetworkManager acts after it has answered, and
+ * may take IPv6 addresses away for some milliseconds.
+ */
+export function shows(guest: BoundGuest, family: 4 | 6, addresses: readonly string[]): Promise<void> {
+  return until(async () => (await guest.network.addresses(family)).join() === addresses.join());
+}

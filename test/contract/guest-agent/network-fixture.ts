@@ -135,6 +135,12 @@ export class GuestNetwork implements AsyncDisposable {
     }
   }
 
+  /** Hardware address that packets to a neighbour go to. */
+  async neighbour(address: string): Promise<string | undefined> {
+    const { stdout } = await run('ip', ['-n', this.guest, '-j', 'neigh', 'show', 'to', address]);
+    return (JSON.parse(stdout) as { lladdr?: string }[])[0]?.lladdr;
+  }
+
   async mtu(): Promise<number> {
     const { stdout } = await run('ip', ['-n', this.guest, '-j', 'link', 'show', 'dev', 'eth0']);
     return (JSON.parse(stdout) as { mtu: number }[])[0]?.mtu ?? 0;

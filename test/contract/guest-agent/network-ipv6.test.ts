@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { linkLocalOf } from '../../../guest-agent/decide/ip-address.ts';
-import { type BoundGuest, needsRoot, otherHost, startAgent, until } from './bound-guest.ts';
+import { type BoundGuest, needsRoot, otherHost, shows, startAgent, until } from './bound-guest.ts';
 import { OpenConnection } from './open-connection.ts';
 
 const bothFamilies = { ipv4: 'auto', ipv6: 'auto' } as const;
@@ -26,7 +26,7 @@ describe.runIf(needsRoot)(
       await guest.network.stopManager();
       await guest.network.startManager();
       await until(async () => (await guest.host.call('apply-network', wish)).problems.length === 0);
-      expect(await guest.network.addresses(6)).toEqual(addresses);
+      await shows(guest, 6, addresses);
       expect(await guest.network.nextHop('fd78:0:0:1::1')).toBe(linkLocalOf(guest.mac));
     });
 
@@ -55,7 +55,7 @@ describe.runIf(needsRoot)(
       const routed = { mode: 'routed', metered: true, hostMac: guest.mac } as const;
       expect(await guest.host.call('apply-network', routed)).toEqual({ problems: [] });
       await connection.echo('behind a host that routes\n');
-      expect(await guest.network.addresses(6)).toEqual(addresses);
+      await shows(guest, 6, addresses);
       // No neighbour can be found by NDP there.
       expect(await guest.network.nextHop('fd78:0:0:1::77')).toBe(linkLocalOf(guest.mac));
       expect((await guest.host.call('observe', {})).network).toMatchObject({
@@ -75,7 +75,7 @@ describe.runIf(needsRoot)(
       expect((await guest.host.call('observe', {})).network.mode).toBe('bridged');
       expect(await guest.host.call('apply-network', bridged)).toEqual({ problems: [] });
       await connection.echo('asked twice\n');
-      expect(await guest.network.addresses(6)).toEqual(addresses);
+      await shows(guest, 6, addresses);
     });
 
     it('tells routed from bridged where there is no IPv4', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { linkLocalOf } from '../../../guest-agent/decide/ip-address.ts';
-import { type BoundGuest, needsRoot, otherHost, startAgent, until } from './bound-guest.ts';
+import { type BoundGuest, needsRoot, otherHost, shows, startAgent, until } from './bound-guest.ts';
 
 const toOther = { mode: 'bridged', metered: false, hostMac: otherHost, lan: 'other' } as const;
 
@@ -26,10 +26,17 @@ describe.runIf(needsRoot)("the guest's network on another LAN", { timeout: 90_00
       `no DHCP server on the new LAN answered; the guest has only ${keep4}, ${keep6}, kept from its former LAN`,
     ]);
     expect(await guest.network.addresses(4)).toEqual([`${keep4}/32`]);
-    expect(await guest.network.addresses(6)).toEqual([`${keep6}/128`]);
+    await shows(guest, 6, [`${keep6}/128`]);
+    // All goes to the host, which knows the way; no gateway says how the guest is attached.
+    for (const to of ['10.78.0.1', 'fd78:0:0:1::1']) {
+      const hop = (await guest.network.nextHop(to)) ?? '';
+      expect(await guest.network.neighbour(hop)).toBe(otherHost);
+    }
+    expect((await guest.host.call('observe', {})).network).not.toHaveProperty('mode');
     // It goes on asking.
     await guest.network.startDhcp('away');
     await until(async () => (await guest.network.addresses(4)).length === 2);
+    expect(await guest.network.nextHop('10.78.0.1')).toBe('10.79.0.1');
   });
 
   it('says that the address which the new LAN gives is taken, and does not use it', async () => {
@@ -91,12 +98,17 @@ describe.runIf(needsRoot)("the guest's network on another LAN", { timeout: 90_00
     const all6 = await guest.network.addresses(6);
     const same = { ...toOther, lan: 'same' } as const;
     expect(await guest.host.call('apply-network', { ...same, keep: guest.keep })).toEqual({ problems: [] });
-    expect(await guest.network.addresses(6)).toEqual(all6);
+    await shows(guest, 6, all6);
     const lost4 = monitor.lines.filter((line) => line.startsWith('Deleted') && line.includes('10.79.'));
     expect(await guest.host.call('apply-network', same)).toEqual({ problems: [] });
     expect(await guest.network.addresses(4)).toEqual([new4]);
-    expect(await guest.network.addresses(6)).toEqual(all6.filter((one) => !one.startsWith('fd78:')));
+    await shows(
+      guest,
+      6,
+      all6.filter((one) => !one.startsWith('fd78:')),
+    );
     expect(lost4).toEqual([]);
+    expect(await guest.network.neighbour('169.254.77.1')).toBeUndefined();
   });
 
   it('comes home with the addresses that it kept', async () => {
@@ -121,7 +133,7 @@ describe.runIf(needsRoot)("the guest's network on another LAN", { timeout: 90_00
     const hostMac = await guest.network.routerMac();
     const wish = { ...toOther, mode: 'routed', dhcp: true, hostMac, keep: guest.keep } as const;
     expect(await guest.host.call('apply-network', wish)).toEqual({ problems: [] });
-    expect(await guest.network.addresses(6)).toEqual([`${keep6}/128`]);
+    await shows(guest, 6, [`${keep6}/128`]);
     expect(await guest.network.nextHop('fd78:0:0:1::1')).toBe(linkLocalOf(hostMac));
     expect((await guest.host.call('observe', {})).network).toMatchObject({
       mode: 'routed',

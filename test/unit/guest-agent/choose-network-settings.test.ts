@@ -107,12 +107,8 @@ describe('choosing network settings with addresses of another LAN', () => {
   const keep6 = [{ address: 'fd01::9', prefix: 128 }];
 
   it('first drops all but those, then asks the new LAN with those beside', () => {
-    const nothing = { gateway: undefined, nameservers: [], searches: [] };
     expect(chooseNetworkSettings(wish({ lan: 'other', keep }), leased())).toMatchObject([
-      {
-        ip4: { kind: 'kept', present: { ...nothing, addresses: keep4 } },
-        ip6: { kind: 'kept', present: { ...nothing, addresses: keep6 }, routed: [] },
-      },
+      { ip4: { kind: 'only', addresses: keep4 }, ip6: { kind: 'only', addresses: keep6 } },
       { ip4: { kind: 'asked', beside: keep4 }, ip6: { kind: 'asked', beside: keep6 } },
     ]);
   });

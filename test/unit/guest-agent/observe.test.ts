@@ -44,13 +44,14 @@ describe("the kernel's texts", () => {
     expect(findPressureSomeAvg10('')).toBeUndefined();
   });
 
-  it('give the default route with the lowest metric, and none that has no gateway', () => {
+  it('give the default route with the lowest metric, none that has no gateway, and no way out of kept addresses', () => {
     const header = 'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n';
     const line = (name: string, destination: string, gateway: string, flags: string, metric: number) =>
       `${name}\t${destination}\t${gateway}\t${flags}\t0\t0\t${metric}\t00000000\t0\t0\t0\n`;
     const text =
       header +
       line('tun0', '00000000', '00000000', '0001', 1) +
+      line('eth0', '00000000', '014DFEA9', '0003', 50) +
       line('wlan0', '00000000', '0102A8C0', '0003', 600) +
       line('eth0', '00000000', '01004D0A', '0003', 100);
     expect(findDefaultRoute(text)).toEqual({ interface: 'eth0', gateway: '10.77.0.1' });
