@@ -4,6 +4,7 @@ import type { AddressKey } from '../system/network/ip-address.ts';
 import { packetAddresses } from './ip-packet.ts';
 import {
   encodeAcknowledgement,
+  encodeAlive,
   encodeOver,
   encodePacket,
   MessageReader,
@@ -18,7 +19,10 @@ const maxQueueMs = 200;
 /** So much may always be under way: what a TCP sender begins with (RFC 6928). */
 const minWindowBytes = 16 * 1024;
 /** Where nothing is acknowledged for so long the link is cut, ms. */
-const silenceLimitMs = 10_000;
+const silenceLimitMs = 6_000;
+/** An end that has sent nothing for so long asks whether the other one is there, ms. */
+const aliveEveryMs = 3_000;
+const lookEveryMs = 1_000;
 
 export interface PacketChannelOptions {
   /** Which packets the other end may send; any other ends the channel with `protocol`. */
@@ -46,6 +50,7 @@ export class PacketChannel {
   /** What is not acknowledged yet, oldest first: `end` counts bytes from the beginning. */
   #underWay: { readonly end: number; readonly at: number }[] = [];
   #sentBytes = 0;
+  #sentAt: number;
   #acknowledgedBytes = 0;
   #receivedBytes = 0;
   #toldBytes = 0;
@@ -60,6 +65,7 @@ export class PacketChannel {
   constructor(stream: Duplex, options: PacketChannelOptions) {
     this.#stream = stream;
     this.#options = options;
+    this.#sentAt = options.now();
     const { promise, resolve } = Promise.withResolvers<DockError | undefined>();
     this.closed = promise;
     let why: DockError | undefined;
@@ -83,10 +89,11 @@ export class PacketChannel {
       stream.end();
     });
     this.#silence = setInterval(() => {
+      if (this.#options.now() - this.#sentAt >= aliveEveryMs) this.#send(encodeAlive());
       if (this.#oldestMs() < silenceLimitMs) return;
       why ??= new DockError('peer-gone', `nothing was acknowledged for ${silenceLimitMs / 1000} s`);
       stream.destroy();
-    }, 1_000).unref();
+    }, lookEveryMs).unref();
     stream.once('close', () => {
       clearInterval(this.#silence);
       clearTimeout(this.#acknowledging);
@@ -112,10 +119,7 @@ export class PacketChannel {
       this.#droppedPackets++;
       return;
     }
-    if (this.#stream.destroyed || this.#stream.writableEnded) return;
-    const message = encodePacket(packet);
-    this.#note(message.length);
-    this.#write(message);
+    this.#send(encodePacket(packet));
   }
 
   /** Says that the anchor is over, and closes when that is written. */
@@ -142,6 +146,9 @@ export class PacketChannel {
           }
           this.#options.onPacket(message.packet);
           break;
+        case 'alive':
+          this.#receivedBytes += encodeAlive().length;
+          break;
         case 'acknowledged':
           this.#acknowledged(message.bytes);
           break;
@@ -155,7 +162,7 @@ export class PacketChannel {
     else if (news > 0) this.#acknowledging ??= setTimeout(() => this.#acknowledge(), acknowledgeMs).unref();
   }
 
-  /** Only packets are counted: an acknowledgement that counted would call for another. */
+  /** Not counted itself: an acknowledgement that counted would call for another. */
   #acknowledge(): void {
     clearTimeout(this.#acknowledging);
     this.#acknowledging = undefined;
@@ -181,9 +188,17 @@ export class PacketChannel {
     this.#underWay.splice(0, done);
   }
 
+  /** Sends what is to be acknowledged. */
+  #send(message: Buffer): void {
+    if (this.#stream.destroyed || this.#stream.writableEnded) return;
+    this.#note(message.length);
+    this.#write(message);
+  }
+
   #note(bytes: number): void {
     this.#sentBytes += bytes;
     const now = this.#options.now();
+    this.#sentAt = now;
     const last = this.#underWay.at(-1);
     const together = last !== undefined && now - last.at < 1;
     if (together) this.#underWay.pop();

@@ -4,7 +4,8 @@ import { packetAddresses } from './ip-packet.ts';
 /**
  * What two ends of an anchor say to each other over a channel: each message is its length (16 bits, big-endian) and
  * that many bytes. The first byte tells what it is: an IP packet has its version there (4 or 6 in the high half);
- * 0 is the acknowledgement of all bytes so far (32 bits, their count modulo 2^32); 1 says that the anchor is over.
+ * 0 is the acknowledgement of all bytes of packets and of 2 so far (32 bits, their count modulo 2^32); 1 says that the
+ * anchor is over; 2 says nothing, and asks for an acknowledgement.
  */
 export type AnchorMessage =
   | {
@@ -14,7 +15,8 @@ export type AnchorMessage =
       readonly destination: string;
     }
   | { readonly kind: 'acknowledged'; readonly bytes: number }
-  | { readonly kind: 'over' };
+  | { readonly kind: 'over' }
+  | { readonly kind: 'alive' };
 
 /** Both taps have Ethernet's 1500; room is left for larger ones. */
 const maxMessageBytes = 9216;
@@ -40,6 +42,10 @@ export function encodeAcknowledgement(bytes: number): Buffer {
 
 export function encodeOver(): Buffer {
   return Buffer.from([0, 1, 1]);
+}
+
+export function encodeAlive(): Buffer {
+  return Buffer.from([0, 1, 2]);
 }
 
 /** Cuts the byte stream into messages. */
@@ -80,5 +86,6 @@ function parseMessage(message: Buffer): AnchorMessage {
   }
   if (first === 0 && message.length === 5) return { kind: 'acknowledged', bytes: message.readUInt32BE(1) };
   if (first === 1 && message.length === 1) return { kind: 'over' };
+  if (first === 2 && message.length === 1) return { kind: 'alive' };
   throw new DockError('protocol', `a message of an unknown kind (${first}, ${message.length} bytes)`);
 }

@@ -71,6 +71,7 @@ const methods: Record<string, (...params: never[]) => unknown> = {
     mayCarry = may;
   },
   carry: async (params: EndParams) => {
+    await carrying?.[Symbol.asyncDispose]();
     carrying = await CarryingEnd.lay(
       {
         ...common(params),
@@ -90,7 +91,10 @@ const methods: Record<string, (...params: never[]) => unknown> = {
   /** Opens a channel as a device that means no good, and sends these bytes, in hexadecimal. */
   sendRaw: async (deviceId: string, bytes: string) => {
     const { stream } = await device.channels.open(deviceId, 'anchor/work', soon());
-    stream.on('error', () => undefined).resume();
+    stream
+      .on('error', () => undefined)
+      .on('end', () => stream.end())
+      .resume();
     stream.write(Buffer.from(bytes, 'hex'));
     await new Promise<void>((resolve) => stream.once('close', () => resolve()));
   },

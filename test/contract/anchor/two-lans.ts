@@ -4,8 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type NetworkBinding, tapHardwareAddress } from '../../../host-plugins/system/network/binding.ts';
+import { linkLocalAddress } from '../../../host-plugins/system/network/tap-settings.ts';
 import { anchorTapName } from '../../../host-plugins/workspace/paths.ts';
 import { DockError, type DockErrorData } from '../../../protocol/dock-error.ts';
 import { guestMac, Namespace, until } from '../plugins/network-fixture.ts';
@@ -16,7 +18,10 @@ export const anchoringTap = anchorTapName.anchoring('work');
 /** The guest's address on LAN A, and the one that it gets on LAN B. */
 export const oldAddress = '10.77.0.50';
 export const newAddress = '10.78.0.50';
+export const oldAddress6 = 'fd00:77::50';
+export const newAddress6 = 'fd00:78::50';
 export const clientA = '10.77.0.100';
+export const clientA6 = 'fd00:77::100';
 export const clientB = '10.78.0.100';
 
 interface Self {
@@ -32,6 +37,7 @@ export class AnchorDevice implements AsyncDisposable {
   readonly runtimeFolder: string;
   readonly #name: string;
   readonly #address: string;
+  #lives = 0;
   #child: ChildProcessWithoutNullStreams | undefined;
   #lines: Interface | undefined;
   #ended: Promise<never> = new Promise(() => undefined);
@@ -53,11 +59,13 @@ export class AnchorDevice implements AsyncDisposable {
     );
   }
 
+  /** Each life of the process is another device: it makes its own identity. */
   async start(): Promise<void> {
+    this.#lives++;
     const script = fileURLToPath(new URL('./anchor-child.ts', import.meta.url));
     const argv = ['netns', 'exec', this.namespace.name, process.execPath, script];
     const ready = new Promise<string>((resolve) => this.#waiting.push(resolve));
-    this.#child = spawn('ip', [...argv, this.#name, this.#address, this.runtimeFolder]);
+    this.#child = spawn('ip', [...argv, `${this.#name}${this.#lives}`, this.#address, this.runtimeFolder]);
     this.#lines = createInterface({ input: this.#child.stdout });
     this.#lines.on('line', (line) => this.#waiting.shift()?.(line));
     this.#child.stderr.pipe(process.stderr);
@@ -91,12 +99,14 @@ export class AnchorDevice implements AsyncDisposable {
   /** Waits until the end here has told something. */
   async untilTold(what: RegExp): Promise<void> {
     const said: string[] = [];
-    await until(async () => {
+    const end = performance.now() + 30_000;
+    while (!said.some((line) => what.test(line))) {
+      if (performance.now() > end) {
+        throw new Error(`${this.#name} said ${JSON.stringify(said)}, and nothing like ${what}`);
+      }
+      await delay(50);
       said.push(...(await this.call<string[]>('told')));
-      return said.some((line) => what.test(line));
-    }).catch(() => {
-      throw new Error(`${this.#name} said ${JSON.stringify(said)}, and nothing like ${what}`);
-    });
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -189,6 +199,12 @@ export class TwoLans implements AsyncDisposable {
     for (const host of [mobile.namespace, desktop.namespace]) await host.setting('conf/all/rp_filter', '1');
     await mobile.start();
     await desktop.start();
+    await this.pair();
+  }
+
+  /** Again after one of them was started anew. */
+  async pair(): Promise<void> {
+    const { mobile, desktop } = this;
     const selves = { mobile: await mobile.call<Self>('self'), desktop: await desktop.call<Self>('self') };
     await mobile.call('trust', selves.desktop);
     await desktop.call('trust', selves.mobile);
@@ -205,6 +221,9 @@ export class TwoLans implements AsyncDisposable {
   async #address(host: Namespace, device: string, digits: string, address: string): Promise<void> {
     await host.run('ip', 'address', 'add', `${address}/24`, 'dev', device);
     await host.run('ip', 'route', 'add', 'default', 'via', `10.${digits}.0.1`);
+    const address6 = `fd00:${digits}::${address.split('.').at(-1)}`;
+    await host.run('ip', 'address', 'add', `${address6}/64`, 'dev', device, 'nodad');
+    await host.run('ip', '-6', 'route', 'add', 'default', 'via', `fd00:${digits}::1`);
   }
 
   /**
@@ -220,13 +239,36 @@ export class TwoLans implements AsyncDisposable {
     await until(async () => /LOWER_UP/.test(await this.guest.run('ip', 'link', 'show', 'dev', 'eth0')));
   }
 
+  /** As the agent does behind a host that routes: its own address, and the tap as the router. */
+  async routeGuestIpv6(): Promise<void> {
+    const { guest } = this;
+    await guest.run('ip', 'address', 'delete', `${oldAddress6}/64`, 'dev', 'eth0');
+    await guest.run('ip', 'address', 'add', `${oldAddress6}/128`, 'dev', 'eth0', 'nodad');
+    const tap = linkLocalAddress(tapHardwareAddress(guestMac));
+    await guest.run('ip', '-6', 'route', 'replace', 'default', 'via', tap, 'dev', 'eth0');
+  }
+
   /** As the agent does on another LAN: the old address alone, the new one with its route. */
   async readdressGuest(): Promise<void> {
     const { guest } = this;
     await guest.run('ip', 'address', 'replace', `${newAddress}/24`, 'dev', 'eth0');
     await guest.run('ip', 'address', 'delete', `${oldAddress}/24`, 'dev', 'eth0');
+    await guest.run('ip', 'address', 'delete', `${oldAddress6}/128`, 'dev', 'eth0');
     await guest.run('ip', 'address', 'add', `${oldAddress}/32`, 'dev', 'eth0');
     await guest.run('ip', 'route', 'replace', 'default', 'via', '10.78.0.1', 'src', newAddress);
+    await guest.run('ip', 'address', 'replace', `${newAddress6}/64`, 'dev', 'eth0', 'nodad');
+    await guest.run(
+      'ip',
+      'address',
+      'add',
+      `${oldAddress6}/128`,
+      'dev',
+      'eth0',
+      'nodad',
+      'preferred_lft',
+      '0',
+    );
+    await guest.run('ip', '-6', 'route', 'replace', 'default', 'via', 'fd00:78::1');
     await guest.run('ip', 'neigh', 'flush', 'dev', 'eth0');
   }
 
@@ -239,7 +281,7 @@ export const routedOnMobile: NetworkBinding = {
   mode: 'routed',
   tap: guestTap,
   uplink: 'wlan0',
-  guestAddresses: [oldAddress],
+  guestAddresses: [oldAddress, oldAddress6],
 };
 export const bridgedOnDesktop: NetworkBinding = { mode: 'bridged', tap: guestTap, bridge: 'br0' };
 
@@ -261,18 +303,32 @@ export class Conversation implements AsyncDisposable {
     address: string,
     port: number,
   ): Promise<Conversation> {
-    const server = spawn('ip', ['netns', 'exec', guest.name, 'socat', `TCP-LISTEN:${port}`, 'EXEC:cat']);
+    const server = spawn('ip', [
+      'netns',
+      'exec',
+      guest.name,
+      'socat',
+      `TCP6-LISTEN:${port},ipv6only=0`,
+      'EXEC:cat',
+    ]);
     await until(async () => (await guest.run('ss', '-ltn')).includes(`:${port}`));
-    const caller = spawn('ip', ['netns', 'exec', client.name, 'socat', '-', `TCP:${address}:${port}`]);
+    const caller = spawn('ip', [
+      'netns',
+      'exec',
+      client.name,
+      'socat',
+      '-',
+      address.includes(':') ? `TCP6:[${address}]:${port}` : `TCP4:${address}:${port}`,
+    ]);
     for (const child of [server, caller]) child.stderr.pipe(process.stderr);
     const conversation = new Conversation(server, caller);
     await conversation.say('hello');
     return conversation;
   }
 
-  /** Fails when the echo is not there within 20 s; TCP repeats what was lost, each time later. */
+  /** Fails when the echo is not there within 60 s; TCP repeats what was lost, each time later. */
   async say(text: string): Promise<void> {
-    const line = once(this.#lines, 'line', { signal: AbortSignal.timeout(20_000) });
+    const line = once(this.#lines, 'line', { signal: AbortSignal.timeout(60_000) });
     this.#client.stdin.write(`${text}\n`);
     const [echo] = (await line) as [string];
     if (echo !== text) throw new Error(`sent ${text}, and ${echo} came back`);
