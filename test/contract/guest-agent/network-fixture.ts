@@ -211,6 +211,8 @@ export class GuestNetwork implements AsyncDisposable {
     const options = [
       '--keep-in-foreground',
       '--conf-file=/dev/null',
+      // A program that changes its user is no longer ended with the test.
+      '--user=root',
       '--port=0',
       '--interface=lan0',
       '--bind-interfaces',
