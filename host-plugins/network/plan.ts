@@ -45,7 +45,7 @@ export type NetworkChange = z.infer<typeof NetworkChange>;
  */
 export function planNetwork(context: PlanContext): PlanStep[] {
   const { network } = context.to;
-  const mode = modeOn(network.mode, context.lanChange?.lan);
+  const mode = modeOn(network.mode, context.lanChange);
   const way = chooseWay(mode, network.link, context.target.links);
   const where = describeWay(way);
   const { open, forward } = network;
@@ -80,10 +80,10 @@ export function planNetwork(context: PlanContext): PlanStep[] {
 
 /**
  * A host can route to addresses of its LAN only, and a guest that comes from another LAN has none: behind this host it
- * gets one at once.
+ * gets one at once. Unless it comes back to where its addresses were kept.
  */
-function modeOn(mode: NetworkMode, lan: 'same' | 'other' | undefined): NetworkMode {
-  return mode === 'routed' && lan === 'other' ? 'nat' : mode;
+function modeOn(mode: NetworkMode, lanChange: PlanContext['lanChange']): NetworkMode {
+  return mode === 'routed' && lanChange?.lan === 'other' && lanChange.known === undefined ? 'nat' : mode;
 }
 
 /** Behind NAT the guest is on a network of its own: it enters another LAN when it comes there, and when it leaves. */

@@ -102,7 +102,8 @@ export class Anchors {
         await this.#carry(workspace, lanChange.anchor, signal);
       } catch (error) {
         signal.throwIfAborted();
-        change = { lan: lanChange.lan };
+        const { anchor: _, ...rest } = lanChange;
+        change = rest;
         roles.shortfalls.push({
           resource: 'network',
           requested: `connections of ${lanChange.anchor.addresses.join(', ')} stay open`,
@@ -112,6 +113,24 @@ export class Anchors {
       }
     }
     await this.#note(workspace, change);
+    if (change?.lan === 'other' && change.known === undefined) await this.#hideRouted(workspace);
+  }
+
+  /**
+   * A host routes to addresses of its LAN only, and the guest has none of it: here it is behind a NAT, and stays so when it
+   * is adapted again, where nobody knows any more from where it came.
+   */
+  async #hideRouted(workspace: Workspace): Promise<void> {
+    const { allocation } = workspace.record;
+    if (allocation?.network.mode !== 'routed') return;
+    await workspace.save({ allocation: { ...allocation, network: { ...allocation.network, mode: 'nat' } } });
+    this.#rolesOf(workspace).shortfalls.push({
+      resource: 'network',
+      requested: 'routed',
+      actual: 'nat',
+      reason:
+        'the guest comes from another network, and a host can route to addresses of its own network only',
+    });
   }
 
   /** What could not be done for the addresses that the guest came with. */

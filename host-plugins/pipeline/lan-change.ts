@@ -57,13 +57,16 @@ export function decideLanChange(move: LanMove): LanDecision {
   const why = move.noAnchor ?? (toKeep.length === 0 ? `"${from.name}" cannot answer for them` : undefined);
   const lost = why === undefined ? [] : own.map(withoutPrefix).filter((address) => !isLinkLocal(address));
   if (why !== undefined && lost.length > 0) shortfalls.push(connectionsEnd(lost, why));
+  // What that device has kept for the guest is the guest's there again.
+  const guestAddresses = goesBack ? [...kept].flatMap((address) => onLink(address, reached)) : [];
+  const anchor = { deviceId: from.id, addresses: toKeep.map(withoutPrefix) };
   return {
-    lanChange:
-      why === undefined
-        ? { lan: 'other', anchor: { deviceId: from.id, addresses: toKeep.map(withoutPrefix) } }
-        : { lan: 'other' },
-    // What that device has kept for the guest is the guest's there again.
-    guestAddresses: goesBack ? [...kept].flatMap((address) => onLink(address, reached)) : [],
+    lanChange: {
+      lan: 'other',
+      ...(guestAddresses.length === 0 ? {} : { known: guestAddresses.map(withoutPrefix) }),
+      ...(why === undefined ? { anchor } : {}),
+    },
+    guestAddresses,
     shortfalls,
   };
 }

@@ -97,7 +97,11 @@ describe('a move back', () => {
     expect(
       decideLanChange({ from: pc, to: mid, guestAddresses, before: change, noAnchor: undefined }),
     ).toEqual({
-      lanChange: { lan: 'other', anchor: { deviceId: 'pc-id', addresses: ['10.78.0.50'] } },
+      lanChange: {
+        lan: 'other',
+        known: ['10.77.0.50', 'fd00:77::50'],
+        anchor: { deviceId: 'pc-id', addresses: ['10.78.0.50'] },
+      },
       guestAddresses: ['10.77.0.50/24', 'fd00:77::50/64'],
       shortfalls: [],
     });
