@@ -26,6 +26,11 @@ export const PortName = z
   .string()
   .regex(new RegExp(`^(?:tcp|udp)/${port}$`), 'expected a port such as tcp/22 or udp/53');
 
+/** A port of the host and the guest's port that it leads to, e.g. `tcp/8080:80`; `tcp/80` where they are the same. */
+export const PortForward = z
+  .string()
+  .regex(new RegExp(`^(?:tcp|udp)/${port}(?::${port})?$`), 'expected a port such as tcp/22 or tcp/8080:80');
+
 /** What the guest gets on one host (docs/architecture.md): policy x profile, decided before the move. */
 export const Allocation = z.strictObject({
   vcpus: z.int().min(1).max(1024),
@@ -39,6 +44,8 @@ export const Allocation = z.strictObject({
     metered: z.boolean(),
     /** Ports of the host that the guest reaches; absent: none. */
     open: z.array(PortName).optional(),
+    /** Ports of the host by which the guest is reached behind NAT; absent: none. */
+    forward: z.array(PortForward).optional(),
   }),
   /** systemd units of the guest that are frozen while it is on this host; all others are thawed. */
   services: z.strictObject({ sleep: z.array(z.string()) }),

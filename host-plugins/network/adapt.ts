@@ -6,7 +6,7 @@ import type { VirtualMachine } from '../contract/virtual-machine.ts';
 import type { NetworkBinding } from '../system/network/binding.ts';
 import type { HostNetwork } from '../system/network/host-network.ts';
 import { lanAddresses } from '../system/network/neighbour-frames.ts';
-import { describeWay, type Way } from './plan.ts';
+import { describeWay, type Ports, type Told, type Way } from './plan.ts';
 
 type PassableWay = Exclude<Way, { mode: 'none' }>;
 
@@ -21,7 +21,7 @@ const nothingToUndo: Undo = async () => {};
 /** Joins the VM's tap to the LAN on this host. A way that cannot be laid is a shortfall: a VM without network runs. */
 export async function bindNetwork(
   way: Way,
-  open: readonly string[] | undefined,
+  ports: Ports,
   machine: VirtualMachine,
   network: HostNetwork,
   signal: AbortSignal,
@@ -38,8 +38,7 @@ export async function bindNetwork(
     );
   }
   try {
-    const opened = open === undefined ? {} : { open: [...open] };
-    await network.bind({ ...bindingOf(way, machine), ...opened }, signal);
+    await network.bind(bindingOf(way, machine, ports), signal);
     return { undo: (cleanup) => network.withdraw(machine.tap, cleanup), shortfalls };
   } catch (error) {
     signal.throwIfAborted();
@@ -77,14 +76,16 @@ export async function announceNetwork(
 /** Has the guest re-bind its connection; it gets the hardware address by which it can tell routed from bridged. */
 export async function applyToGuest(
   way: Way,
-  metered: boolean,
+  told: Told,
   machine: VirtualMachine,
   network: HostNetwork,
   signal: AbortSignal,
 ): Promise<Adapted> {
   if (way.mode === 'none') return { undo: nothingToUndo, shortfalls: [] };
   const hostMac = await network.hardwareAddress(machine.tap, signal);
-  const params = { mode: way.mode, metered, ...(hostMac === undefined ? {} : { hostMac }) };
+  // On a bridge the servers of the LAN are reached by themselves.
+  const dhcp = way.mode === 'bridged' || (await network.servesDhcp(machine.tap));
+  const params = { mode: way.mode, ...told, dhcp, ...(hostMac === undefined ? {} : { hostMac }) };
   const asked = await askAgent(machine, 'apply-network', params, applyLimitMs, signal);
   const problems = asked.answered ? asked.result.problems : [asked.why];
   return {
@@ -93,8 +94,21 @@ export async function applyToGuest(
   };
 }
 
-function bindingOf(way: PassableWay, machine: VirtualMachine): NetworkBinding {
-  return { ...way, tap: machine.tap, guestAddresses: lanAddresses(machine.guestAddresses) };
+function bindingOf(way: PassableWay, machine: VirtualMachine, ports: Ports = {}): NetworkBinding {
+  const { open, forward } = ports;
+  const binding = {
+    tap: machine.tap,
+    guestAddresses: lanAddresses(machine.guestAddresses),
+    ...(open === undefined ? {} : { open }),
+  };
+  switch (way.mode) {
+    case 'bridged':
+      return { mode: 'bridged', bridge: way.bridge, ...binding };
+    case 'routed':
+      return { mode: 'routed', uplink: way.uplink, guestMac: machine.contract.macAddress, ...binding };
+    case 'nat':
+      return { mode: 'nat', uplink: way.uplink, ...binding, ...(forward === undefined ? {} : { forward }) };
+  }
 }
 
 function noWay(way: Way & { mode: 'none' }): Shortfall {

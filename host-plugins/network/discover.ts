@@ -58,7 +58,13 @@ export async function discoverNetwork(signal: AbortSignal): Promise<PluginAbilit
       cannot.push('bridge the guest: this host has no wired link');
     if (tap && filter) can.push('route to the guest, IPv4 and IPv6');
   });
-  cannot.push('NAT: not in this version');
+  const serves = await attempt('give addresses and names to the guest', () =>
+    run(['dnsmasq', '--version'], { timeoutMs: limitMs, signal }),
+  );
+  if (tap && filter && serves) {
+    can.push('put the guest behind this host (NAT)');
+    can.push("pass a routed guest's DHCP on, where a server answers");
+  }
   return { can, cannot };
 }
 

@@ -2,6 +2,9 @@ import type { Allocation } from '../../protocol/allocation.ts';
 import type { GuestState } from '../../protocol/guest-state.ts';
 import type { Shortfall } from '../../protocol/outcome.ts';
 
+const behindInstead =
+  'it came from another LAN and has no address that could be routed to it on this one, so it is behind its host';
+
 /** Compares with how the guest finds itself attached, and looks whether it has an address. */
 export function verifyNetwork(to: Allocation, after: GuestState): Shortfall[] {
   const { mode, addresses } = after.network;
@@ -16,6 +19,7 @@ export function verifyNetwork(to: Allocation, after: GuestState): Shortfall[] {
       actual: mode ?? 'unknown',
       reason:
         notes ||
+        (to.network.mode === 'routed' && mode === 'nat' ? behindInstead : undefined) ||
         (mode === undefined ? 'the guest cannot tell how it is attached' : 'the guest sees otherwise'),
     });
   }

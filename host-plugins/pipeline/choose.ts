@@ -7,7 +7,6 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { HostProfile } from '../../protocol/host-profile.ts';
 import type { peerMethods } from '../../protocol/peer-methods.ts';
 import type { MachineContract } from '../../protocol/workspace.ts';
-import { unavailableModes } from '../network/unavailable-modes.ts';
 
 /** Policy overrides of a workspace, as they travel with it. */
 export type PolicyText = NonNullable<z.output<(typeof peerMethods)['choose']['params']>['policy']>;
@@ -35,7 +34,7 @@ export async function chooseHere(
   );
   if (policy !== undefined) layers.push(parsePolicy(policy.text, policy.file));
   return {
-    ...choose(layers, profile, contract, { deviceName: settings.deviceName, unavailableModes }),
+    ...choose(layers, profile, contract, { deviceName: settings.deviceName }),
     profile,
   };
 }

@@ -1,7 +1,6 @@
 import type { Allocation, NetworkMode } from '../../protocol/allocation.ts';
 import type { Decision } from '../../protocol/control-methods.ts';
 import type { HostProfile, LinkFacts } from '../../protocol/host-profile.ts';
-import type { ChoiceContext } from './host-conditions.ts';
 import { hostRule } from './narrow.ts';
 import type { Settings } from './settings.ts';
 
@@ -11,9 +10,8 @@ import type { Settings } from './settings.ts';
  * without a link still gets a mode: the guest reaches that host and nothing else.
  */
 export function chooseNetwork(
-  { prefer, links, bridge, metered, open }: Settings['network'],
+  { prefer, links, bridge, metered, open, forward }: Settings['network'],
   profile: HostProfile,
-  context: ChoiceContext,
 ): { network: Allocation['network']; decisions: Decision[] } {
   const decisions: Decision[] = [];
   const decide = (what: string, value: string, rule: string, because: string) =>
@@ -32,7 +30,7 @@ export function chooseNetwork(
     const group = sorted.filter((link) => link.metered === pays);
     for (const mode of prefer.value) {
       if (found !== undefined || group.length === 0) break;
-      const reasons = group.map((link) => ({ link, reason: obstacle(mode, link, bridge.value, context) }));
+      const reasons = group.map((link) => ({ link, reason: obstacle(mode, link, bridge.value) }));
       const free = reasons.find(({ reason }) => reason === undefined);
       if (free !== undefined) found = { mode, link: free.link };
       else skipped.set(mode, [...new Set(reasons.map(({ reason }) => reason))].join('; '));
@@ -42,7 +40,7 @@ export function chooseNetwork(
     if (mode !== found?.mode) decide('mode', `not ${mode}`, prefer.rule, reason);
   }
 
-  const mode = found?.mode ?? modeWithoutLink(prefer.value, context);
+  const mode = found?.mode ?? modeWithoutLink(prefer.value);
   if (found !== undefined) {
     decide('mode', mode, prefer.rule, `the first of ${prefer.value.join(', ')} that works here`);
     decide('link', found.link.name, links.rule, linkReason(found.link, sorted.length));
@@ -68,26 +66,25 @@ export function chooseNetwork(
     found === undefined && metered.value === 'auto' ? 'no link' : because,
   );
   if (open.value.length > 0) decide('open', open.value.join(', '), open.rule, 'as written');
+  if (forward.value.length > 0) {
+    const because =
+      mode === 'nat' ? 'as written' : `not needed: ${mode}, the guest is reached at its own address`;
+    decide('forward', forward.value.join(', '), forward.rule, because);
+  }
   return {
     network: {
       mode,
       metered: paid,
       ...(found === undefined ? {} : { link: found.link.name }),
       ...(open.value.length === 0 ? {} : { open: [...open.value] }),
+      ...(forward.value.length === 0 ? {} : { forward: [...forward.value] }),
     },
     decisions,
   };
 }
 
 /** Why a mode cannot work on a link; undefined where it can. */
-function obstacle(
-  mode: NetworkMode,
-  link: LinkFacts,
-  bridge: 'make' | 'existing',
-  context: ChoiceContext,
-): string | undefined {
-  const unavailable = context.unavailableModes?.[mode];
-  if (unavailable !== undefined) return unavailable;
+function obstacle(mode: NetworkMode, link: LinkFacts, bridge: 'make' | 'existing'): string | undefined {
   if (mode !== 'bridged') return undefined;
   if (!link.canBridge) {
     return link.kind === 'wifi'
@@ -102,11 +99,8 @@ function obstacle(
 }
 
 /** NAT needs nothing from the network around the host, so it is what is left. */
-function modeWithoutLink(prefer: readonly NetworkMode[], context: ChoiceContext): NetworkMode {
-  const possible = prefer.find(
-    (mode) => mode !== 'bridged' && context.unavailableModes?.[mode] === undefined,
-  );
-  return possible ?? 'nat';
+function modeWithoutLink(prefer: readonly NetworkMode[]): NetworkMode {
+  return prefer.find((mode) => mode !== 'bridged') ?? 'nat';
 }
 
 function linkReason(link: LinkFacts, count: number): string {

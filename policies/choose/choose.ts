@@ -51,7 +51,7 @@ export function choose(
   const { vcpus, decisions: aboutVcpus } = chooseVcpus(settings.vcpus, profile, contract);
   const { memoryMiB, decisions: aboutMemory } = chooseMemory(settings.memory, profile, contract);
   const { display, decisions: aboutDisplay } = chooseDisplay(settings.display, profile);
-  const { network, decisions: aboutNetwork } = chooseNetwork(settings.network, profile, context);
+  const { network, decisions: aboutNetwork } = chooseNetwork(settings.network, profile);
   const { sleep, decisions: aboutServices } = chooseServices(settings.services);
   const power = choosePower(settings.power, profile);
   const keyboard = chooseKeyboard(settings.input, profile);

@@ -7,8 +7,6 @@ export interface ChoiceContext {
   readonly deviceName?: string;
   /** Default: a kiosk is not trusted, everything else that is paired is. */
   readonly trust?: 'trusted' | 'untrusted';
-  /** Network modes that this host cannot do now, each with the reason, as its network plugin says. */
-  readonly unavailableModes?: Readonly<Partial<Record<'bridged' | 'routed' | 'nat', string>>>;
 }
 
 export interface ConditionResult {

@@ -34,6 +34,7 @@ export interface Settings {
     readonly anchor: Sourced<'always' | 'never'>;
     readonly anchorFor: Sourced<Milliseconds>;
     readonly open: Sourced<readonly string[]>;
+    readonly forward: Sourced<readonly string[]>;
   };
   /** Unit by unit; the last rule that names a unit decides about it. */
   readonly services: ReadonlyMap<string, Sourced<'sleep' | 'awake'>>;
@@ -57,6 +58,7 @@ export const builtInSettings: Settings = {
     anchor: builtIn('always'),
     anchorFor: builtIn((12 * 60 * 60_000) as Milliseconds),
     open: builtIn([]),
+    forward: builtIn([]),
   },
   services: new Map(),
   power: { mains: builtIn('balanced'), battery: builtIn('power-saver') },

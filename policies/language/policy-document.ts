@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NetworkMode, PortName, PowerProfile } from '../../protocol/allocation.ts';
+import { NetworkMode, PortForward, PortName, PowerProfile } from '../../protocol/allocation.ts';
 import { DeviceClass } from '../../protocol/host-profile.ts';
 import { duration, Share, ShareOrSize, Size } from './quantities.ts';
 
@@ -111,6 +111,13 @@ const sections = {
         .optional()
         .describe(
           'Ports of the host that the workspace may reach, e.g. tcp/22; all others are closed to it.',
+        ),
+      forward: z
+        .array(PortForward)
+        .refine(noDoubles, once)
+        .optional()
+        .describe(
+          'Ports of the host that lead to the workspace where it is behind NAT: tcp/8080:80 is port 8080 of the host and port 80 of the workspace.',
         ),
     })
     .optional()

@@ -6,7 +6,6 @@ import { parseYaml } from '../../../policies/positioned-yaml/parse-yaml.ts';
 import { renderDecisions } from '../../../policies/render-decisions.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { HostProfile } from '../../../protocol/host-profile.ts';
-import { unavailableModes } from '../../network/unavailable-modes.ts';
 import { typicalContract } from '../../workspace/typical-contract.ts';
 import { type CommandRun, done } from '../command-context.ts';
 import { exitCodes } from '../exit-code.ts';
@@ -96,7 +95,7 @@ async function explainFile(run: CommandRun, file: string, policyFile: string | u
     },
     run.signal,
   );
-  const { allocation, decisions } = choose(layers, profile, typicalContract, { unavailableModes });
+  const { allocation, decisions } = choose(layers, profile, typicalContract, {});
   return { profile, allocation, decisions };
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { PortName } from '../../../protocol/allocation.ts';
+import { PortForward, PortName } from '../../../protocol/allocation.ts';
 
 /**
  * A Linux interface name (IFNAMSIZ less its zero). Of what the kernel allows, only what is neither an option to
@@ -29,6 +29,17 @@ export const NetworkBinding = z.discriminatedUnion('mode', [
     /** Only they are routed to the tap and answered for. */
     guestAddresses: GuestAddresses,
     open: OpenPorts.optional(),
+    /** The hardware address of a guest whose DHCP messages are to be passed on to the LAN, where that can be. */
+    guestMac: z.string().optional(),
+  }),
+  z.strictObject({
+    mode: z.literal('nat'),
+    tap: InterfaceName,
+    uplink: InterfaceName,
+    /** What the guest may have from elsewhere: its network here is another one. */
+    guestAddresses: GuestAddresses.optional(),
+    open: OpenPorts.optional(),
+    forward: z.array(PortForward).optional(),
   }),
 ]);
 export type NetworkBinding = z.infer<typeof NetworkBinding>;
@@ -68,7 +79,7 @@ export function forwardingSetting(name: string): string {
  */
 export function ipv4Settings(binding: NetworkBinding): Setting[] {
   const forwarding = { name: forwardingSetting(lanInterface(binding)), value: '1' };
-  if (binding.mode === 'bridged') return [forwarding];
+  if (binding.mode !== 'routed') return [forwarding];
   return [forwarding, { name: `ipv4/neigh/${binding.uplink}/proxy_delay`, value: '0' }];
 }
 

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { DockError } from '../../../protocol/dock-error.ts';
 import {
-  forwardingSetting,
   ipv4Settings,
   isIpv6,
   lanInterface,
@@ -9,22 +8,20 @@ import {
   type Setting,
   tapHardwareAddress,
 } from './binding.ts';
+import { dnsmasqRuns, stopDnsmasq } from './dhcp/dnsmasq.ts';
+import { findDhcpServer } from './dhcp/find-dhcp-server.ts';
+import { findNatNetwork } from './find-nat-network.ts';
 import { hardwareAddressOf } from './hardware-address.ts';
 import { commandLimitMs, ip, ipBatch, ipBatchUnlessGone, nft, unlessGone } from './ip-command.ts';
-import {
-  forwardIpv6,
-  ipv6ForwardingSetting,
-  keepingRouters,
-  readIpv6Forwarding,
-  speaksIpv6,
-} from './ipv6-forwarding.ts';
-import { readSettings, writeIfThere, writeSetting } from './kernel-settings.ts';
+import { keepingRouters, readIpv6Forwarding, speaksIpv6 } from './ipv6-forwarding.ts';
+import { readSettings, writeIfThere } from './kernel-settings.ts';
+import { layPath } from './lay-path.ts';
 import { buildAnnouncement } from './neighbour-frames.ts';
 import { type NetworkRecord, NetworkRecords } from './network-record.ts';
-import { buildRemoval, buildRules } from './nft-rules.ts';
+import { buildRemoval } from './nft-rules.ts';
 import { type NetworkInterface, readInterfaces } from './read-interfaces.ts';
 import { sendRepeatedly } from './send-repeatedly.ts';
-import { linkLocalAddress, tapIpv6Settings, tapSettings, withoutIpv6 } from './tap-settings.ts';
+import { tapSettings, withoutIpv6 } from './tap-settings.ts';
 
 export interface HostNetworkSettings {
   /** Where changes are noted, so that they can be put back after a crash. */
@@ -95,30 +92,33 @@ export class HostNetwork {
     await this.#putBack(binding.tap, signal);
     const tapMac = (await this.#find(binding.tap, signal))?.mac;
     if (tapMac === undefined) throw new DockError('not-found', `there is no tap ${binding.tap}`);
-    const lan = lanInterface(binding);
-    const ipv6 = (binding.guestAddresses ?? []).some(isIpv6) && (await speaksIpv6(lan, signal));
-    const before = await this.#settingsBefore(binding, ipv6, signal);
-    await this.#records.write({ binding, before });
+    const record = await this.#prepare(binding, signal);
+    await this.#records.write(record);
+    const { folder } = this.#records;
     try {
-      const was = (setting: string) => before.find(({ name }) => name === setting)?.value;
-      const forwardsForUsOnly = {
-        ipv4: was(forwardingSetting(lan)) === '0',
-        ipv6: was(ipv6ForwardingSetting) === '0',
-      };
-      await nft(buildRules(binding, { tapMac, closedPorts: this.#closedPorts, forwardsForUsOnly }), signal);
-      for (const setting of ipv4Settings(binding)) await writeSetting(setting, signal);
-      for (const setting of tapSettings(binding.tap, binding.mode === 'routed')) {
-        await writeSetting(setting, signal);
-      }
-      if (binding.mode === 'routed') await routeIpv6OnTap(binding.tap, tapMac, signal);
-      if (ipv6) await forwardIpv6(binding.mode === 'routed' ? [lan, binding.tap] : [lan], lan, signal);
-      if (binding.mode === 'bridged') {
-        await ip(['link', 'set', 'dev', binding.tap, 'master', binding.bridge], signal);
-      }
+      await layPath(record, { tapMac, closedPorts: this.#closedPorts, folder }, signal);
     } catch (error) {
       await this.#putBack(binding.tap, AbortSignal.timeout(commandLimitMs)).catch(() => {});
       throw error;
     }
+  }
+
+  /** All that is to be known before anything is changed. */
+  async #prepare(binding: NetworkBinding, signal: AbortSignal): Promise<NetworkRecord> {
+    const others = await this.#records.others(binding.tap);
+    const record = { binding, before: await this.#settingsBefore(binding, others, signal) };
+    if (binding.mode === 'nat') return { ...record, nat: await findNatNetwork(binding, others, signal) };
+    if (binding.mode === 'bridged' || binding.guestMac === undefined) return record;
+    const { uplink, guestMac, guestAddresses } = binding;
+    const relay = await findDhcpServer(uplink, guestMac, guestAddresses, signal);
+    return relay === undefined ? record : { ...record, relay };
+  }
+
+  /** Whether a guest at this tap gets an answer to DHCP from this host, from itself or passed on. */
+  async servesDhcp(tap: string): Promise<boolean> {
+    const record = await this.#records.read(tap);
+    if (record?.relay === undefined && record?.nat === undefined) return false;
+    return dnsmasqRuns({ folder: this.#records.folder, tap });
   }
 
   /**
@@ -143,7 +143,9 @@ export class HostNetwork {
   ): Promise<void> {
     const answering = this.#inTurn(() => this.#answer(binding, guestMac, signal));
     const mac = binding.mode === 'bridged' ? guestMac : await hardwareAddressOf(binding.uplink, signal);
-    const frames = guestAddresses.map((address) => buildAnnouncement(mac, address));
+    // Behind NAT nobody on the LAN knows the guest.
+    const known = binding.mode === 'nat' ? [] : guestAddresses;
+    const frames = known.map((address) => buildAnnouncement(mac, address));
     await Promise.all([answering, sendRepeatedly(lanInterface(binding), frames, answering, signal)]);
   }
 
@@ -160,6 +162,7 @@ export class HostNetwork {
         `${binding.tap} is not joined to ${lanInterface(binding)}; bind it first`,
       );
     }
+    if (binding.mode === 'nat') return;
     const { guestAddresses = [] } = binding;
     // The guest has other addresses by now.
     if (!isDeepStrictEqual(bound.guestAddresses ?? [], guestAddresses)) {
@@ -173,12 +176,20 @@ export class HostNetwork {
   }
 
   /** What the shared settings were before the first of ours changed them. */
-  async #settingsBefore(binding: NetworkBinding, ipv6: boolean, signal: AbortSignal): Promise<Setting[]> {
-    const others = (await this.#records.others(binding.tap)).flatMap((record) => record.before);
-    const names = ipv4Settings(binding).map(({ name }) => name);
-    const now = await readSettings(names, signal);
-    if (ipv6) now.push(...(await readIpv6Forwarding(lanInterface(binding), signal)));
-    return now.map((setting) => others.find(({ name }) => name === setting.name) ?? setting);
+  async #settingsBefore(
+    binding: NetworkBinding,
+    others: readonly NetworkRecord[],
+    signal: AbortSignal,
+  ): Promise<Setting[]> {
+    const known = others.flatMap((record) => record.before);
+    const lan = lanInterface(binding);
+    const wanted = binding.mode === 'nat' || (binding.guestAddresses ?? []).some(isIpv6);
+    const now = await readSettings(
+      ipv4Settings(binding).map(({ name }) => name),
+      signal,
+    );
+    if (wanted && (await speaksIpv6(lan, signal))) now.push(...(await readIpv6Forwarding(lan, signal)));
+    return now.map((setting) => known.find(({ name }) => name === setting.name) ?? setting);
   }
 
   async #putBack(tap: string, signal: AbortSignal): Promise<void> {
@@ -196,14 +207,18 @@ export class HostNetwork {
       const proxies = guestAddresses.map((address) => ['neigh', 'delete', 'proxy', address, 'dev', uplink]);
       await attempt(() => ipBatchUnlessGone(proxies, signal));
     }
+    if (record?.relay !== undefined || record?.nat !== undefined) {
+      await attempt(() => stopDnsmasq({ folder: this.#records.folder, tap }, signal));
+    }
     if ((await this.#find(tap, signal)) !== undefined) {
       const back = [
         ['link', 'set', 'dev', tap, 'nomaster'],
         ['route', 'flush', 'dev', tap],
         ['neigh', 'flush', 'dev', tap],
+        ['address', 'flush', 'dev', tap],
       ];
       await attempt(() => ipBatchUnlessGone(back, signal));
-      for (const setting of [...tapSettings(tap, false), withoutIpv6(tap)]) {
+      for (const setting of [...tapSettings(tap, 'bridged'), withoutIpv6(tap)]) {
         await attempt(() => writeIfThere(setting, signal));
       }
     }
@@ -244,16 +259,6 @@ export class HostNetwork {
     this.#last = mine.catch(() => {});
     return mine;
   }
-}
-
-/** The tap as the guest's IPv6 router. Nothing where the kernel has no IPv6. */
-async function routeIpv6OnTap(tap: string, tapMac: string, signal: AbortSignal): Promise<void> {
-  await keepingRouters(async () => {
-    for (const setting of tapIpv6Settings(tap)) await writeIfThere(setting, signal);
-  }, signal);
-  if (!(await speaksIpv6(tap, signal))) return;
-  const address = `${linkLocalAddress(tapMac)}/64`;
-  await ip(['address', 'replace', address, 'dev', tap, 'scope', 'link', 'nodad'], signal);
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { NetworkBinding } from './binding.ts';
+import type { NatNetwork } from './nat-network.ts';
 
 /**
  * Marks what a guest sends to its host (skb mark), from the ingress of its tap to the firewall of the host. A frame that
@@ -24,13 +25,18 @@ export const markRules: readonly string[] = [
  * not own the device. Open are echo requests, neighbour discovery, answers to what the host asked the guest,
  * and the ports of the policy. Of what a bridged guest sends to all, the LAN gets its copy and the host does not.
  */
-export function localAccessChains(binding: NetworkBinding, closedPorts: readonly number[]): string[] {
+export function localAccessChains(
+  binding: NetworkBinding,
+  closedPorts: readonly number[],
+  served: readonly string[],
+): string[] {
   const rules = [
     // First: what nobody may open, nor keep open.
     ...(closedPorts.length === 0 ? [] : [`tcp dport { ${closedPorts.join(', ')} } drop`]),
     'ct state established,related accept',
     'icmp type echo-request accept',
     'icmpv6 type { echo-request, nd-neighbor-solicit, nd-neighbor-advert } accept',
+    ...served.map((what) => `${what} accept`),
     ...(binding.open ?? []).map((port) => `${port.replace('/', ' dport ')} accept`),
     'drop',
   ];
@@ -54,4 +60,18 @@ export const redirectedRule = `meta mark ${fromGuest} ct status dnat drop`;
 
 function indent(lines: readonly string[]): string[] {
   return lines.map((line) => `  ${line}`);
+}
+
+/** What the host itself serves to a guest whose DHCP it passes on. */
+export const servedDhcp: readonly string[] = ['ip daddr 255.255.255.255 udp dport 67'];
+
+/** What the host serves to a guest behind it: at its own address there, so that no other server of the host is meant. */
+export function servedBehind({ ipv4, ipv6 }: NatNetwork): string[] {
+  const names = 'meta l4proto { tcp, udp } th dport 53';
+  return [
+    ...servedDhcp,
+    `ip daddr ${ipv4}.1 udp dport 67`,
+    `ip daddr ${ipv4}.1 ${names}`,
+    ...(ipv6 === undefined ? [] : [`ip6 daddr ${ipv6}1 ${names}`, 'icmpv6 type nd-router-solicit']),
+  ];
 }

@@ -1,5 +1,12 @@
 import { isIpv6, lanInterface, type NetworkBinding, tapPrefix } from './binding.ts';
-import { localAccessChains, markRules, redirectedRule } from './local-access-rules.ts';
+import {
+  localAccessChains,
+  markRules,
+  redirectedRule,
+  servedBehind,
+  servedDhcp,
+} from './local-access-rules.ts';
+import { type NatNetwork, natGuestAddress } from './nat-network.ts';
 
 /** nft(8) reads names of letters, digits and underscores unquoted; taps have hyphens. */
 export function tableName(tap: string): string {
@@ -20,6 +27,10 @@ export interface RuleSettings {
   readonly closedPorts: readonly number[];
   /** What this host did not forward before, and so forwards for our guests only. */
   readonly forwardsForUsOnly: { readonly ipv4: boolean; readonly ipv6: boolean };
+  /** This host passes the guest's DHCP messages on. */
+  readonly relays?: boolean;
+  /** Of a binding behind NAT. */
+  readonly nat?: NatNetwork | undefined;
 }
 
 /**
@@ -30,6 +41,7 @@ export interface RuleSettings {
  * - Routed: frames for hardware addresses that the guest learned on the host before are taken as sent to this
  *   host, which routes them on. Without it they are dropped until the guest's ARP cache has aged.
  * - Routed: the guest sends from its own addresses only.
+ * - Behind NAT the guest is seen as this host, and reached from outside at forwarded ports only.
  * - The host passes the guest on to its LAN and nowhere else (no VPN, no other network), and nobody on the LAN
  *   gets further through this host than to its guests, unless it was a router already.
  */
@@ -38,15 +50,22 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
   const ingress: string[] = [];
   const forward = [redirectedRule];
   const elsewhere = `oifname != "${lan}" oifname != "${tapPrefix}*" drop`;
-  if (binding.mode === 'routed') {
+  if (binding.mode !== 'bridged') {
     ingress.push(
       `ether type { ip, ip6 } meta pkttype other ether daddr set ${settings.tapMac} meta pkttype set host`,
     );
-    const ipv6 = binding.guestAddresses.filter(isIpv6);
+    const own = settings.nat?.ipv6 === undefined ? [] : [`${settings.nat.ipv6}/64`];
+    const ipv6 = binding.mode === 'routed' ? binding.guestAddresses.filter(isIpv6) : own;
     // The kernel has no reverse path filter for IPv6.
     const others = ipv6.length === 0 ? '' : `ip6 saddr != { ${ipv6.join(', ')} } `;
     forward.push(`meta nfproto ipv6 iifname "${binding.tap}" ${others}drop`);
     forward.push(`iifname "${binding.tap}" ${elsewhere}`);
+  }
+  const translation = binding.mode === 'nat' && settings.nat ? translate(binding, settings.nat) : [];
+  if (binding.mode === 'nat') {
+    forward.push(`oifname "${binding.tap}" ct state established,related accept`);
+    forward.push(`oifname "${binding.tap}" ct status dnat accept`);
+    forward.push(`oifname "${binding.tap}" drop`);
   }
   ingress.push(...markRules);
   const { ipv4, ipv6 } = settings.forwardsForUsOnly;
@@ -58,6 +77,8 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
       `meta nfproto ipv6 iifname != "${lan}" iifname != "${tapPrefix}*" oifname != "${tapPrefix}*" drop`,
     );
   }
+  const relayed = settings.relays === true ? servedDhcp : [];
+  const served = settings.nat === undefined ? relayed : servedBehind(settings.nat);
   const table = tableName(binding.tap);
   return [
     buildRemoval(binding.tap).trimEnd(),
@@ -69,11 +90,26 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
     ),
     '}',
     `table inet ${table} {`,
-    ...localAccessChains(binding, settings.closedPorts).map((line) => `  ${line}`),
+    ...localAccessChains(binding, settings.closedPorts, served).map((line) => `  ${line}`),
+    ...translation,
     ...chain('forward', 'type filter hook forward priority -10; policy accept;', forward),
     '}',
     '',
   ].join('\n');
+}
+
+function translate(binding: NetworkBinding & { mode: 'nat' }, nat: NatNetwork): string[] {
+  const { uplink, forward = [] } = binding;
+  const ports = forward.map((each) => {
+    const [, protocol, host, guest = host] = /^(\w+)\/(\d+)(?::(\d+))?$/.exec(each) ?? [];
+    return `iifname "${uplink}" fib daddr type local ${protocol} dport ${host} dnat ip to ${natGuestAddress(nat)}:${guest}`;
+  });
+  const hidden = [`ip saddr ${nat.ipv4}.0/24 oifname "${uplink}" masquerade`];
+  if (nat.ipv6 !== undefined) hidden.push(`ip6 saddr ${nat.ipv6}/64 oifname "${uplink}" masquerade`);
+  return [
+    ...chain('inbound', 'type nat hook prerouting priority -100; policy accept;', ports),
+    ...chain('outbound', 'type nat hook postrouting priority 100; policy accept;', hidden),
+  ];
 }
 
 function chain(name: string, head: string, rules: readonly string[]): string[] {

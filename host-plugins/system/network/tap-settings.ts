@@ -1,4 +1,4 @@
-import type { Setting } from './binding.ts';
+import type { NetworkBinding, Setting } from './binding.ts';
 
 /**
  * The link-local address of an interface, modified EUI-64 (RFC 4291, appendix A): the guest finds its router by it, on
@@ -13,14 +13,15 @@ export function linkLocalAddress(mac: string): string {
 }
 
 /**
- * On a tap that is routed: answer every ARP request of the guest for what lies elsewhere, forward what it then sends
- * here, and take only what has the guest's own source address (the reverse route of any other is not the tap).
+ * On a tap that is routed, also behind NAT: forward what the guest sends here, and take only what has the guest's own
+ * source address (the reverse route of any other is not the tap). A guest that is to be on the LAN takes the whole LAN
+ * for its neighbours: there, answer every ARP request for what lies elsewhere.
  */
-export function tapSettings(tap: string, routed: boolean): Setting[] {
-  const on = routed ? '1' : '0';
+export function tapSettings(tap: string, mode: NetworkBinding['mode']): Setting[] {
+  const on = mode === 'bridged' ? '0' : '1';
   return [
     { name: `ipv4/conf/${tap}/forwarding`, value: on },
-    { name: `ipv4/conf/${tap}/proxy_arp`, value: on },
+    { name: `ipv4/conf/${tap}/proxy_arp`, value: mode === 'routed' ? '1' : '0' },
     { name: `ipv4/neigh/${tap}/proxy_delay`, value: '0' },
     { name: `ipv4/conf/${tap}/rp_filter`, value: on },
     { name: `ipv4/conf/${tap}/send_redirects`, value: '0' },

@@ -19,6 +19,8 @@ async function answer(line: string): Promise<unknown> {
       return network.removeTap(String(first), signal);
     case 'hardwareAddress':
       return network.hardwareAddress(String(first), signal);
+    case 'servesDhcp':
+      return network.servesDhcp(String(first));
     case 'bind':
       return network.bind(NetworkBinding.parse(first), signal);
     case 'withdraw':

@@ -122,6 +122,7 @@ export class Host implements AsyncDisposable {
   removeTap = (tap: string): Promise<void> => this.#call('removeTap', tap);
   hardwareAddress = (name: string): Promise<string | undefined> => this.#call('hardwareAddress', name);
   bind = (binding: NetworkBinding): Promise<void> => this.#call('bind', binding);
+  servesDhcp = (tap: string): Promise<boolean> => this.#call('servesDhcp', tap);
   withdraw = (tap: string): Promise<void> => this.#call('withdraw', tap);
   announce = (binding: NetworkBinding): Promise<void> =>
     this.#call('announce', binding, guestMac, binding.guestAddresses ?? [guestIp]);
@@ -259,6 +260,23 @@ export class TestLan implements AsyncDisposable {
     if (mode === 'routed') await this.guest.run('ip', '-6', ...route);
   }
 
+  /** The guest as DHCP and router advertisements set it behind a host that translates; its addresses there. */
+  async setGuestBehind(host: Host, tap: string): Promise<{ ip: string; ip6: string; router: string }> {
+    const shown = await host.namespace.run('ip', '-o', 'address', 'show', 'dev', tap);
+    const router = /inet ([\d.]+)\/24/.exec(shown)?.[1] ?? '';
+    const router6 = /inet6 (fd\S+)\/64/.exec(shown)?.[1] ?? '';
+    const ip = router.replace(/\.1$/, '.2');
+    const ip6 = router6.replace(/::1$/, '::2');
+    for (const family of ['-4', '-6']) {
+      await this.guest.run('ip', family, 'address', 'flush', 'dev', 'eth0', 'scope', 'global');
+    }
+    await this.guest.run('ip', 'address', 'add', `${ip}/24`, 'dev', 'eth0');
+    await this.guest.run('ip', 'address', 'add', `${ip6}/64`, 'dev', 'eth0', 'nodad');
+    await this.guest.run('ip', 'route', 'replace', 'default', 'via', router);
+    await this.guest.run('ip', '-6', 'route', 'replace', 'default', 'via', routerIp6, 'dev', 'eth0');
+    return { ip, ip6, router };
+  }
+
   async #stopRelay(): Promise<void> {
     if (this.#relay === undefined) return;
     const { child, namespace, tap } = this.#relay;
@@ -275,6 +293,27 @@ export class TestLan implements AsyncDisposable {
     await this.#stopRelay();
     await this.#cleanup.disposeAsync();
   }
+}
+
+/** dnsmasq in a namespace; resolves when it serves. */
+export async function serve(namespace: Namespace, ...args: string[]): Promise<AsyncDisposable> {
+  const child = spawn('ip', [
+    ...['netns', 'exec', namespace.name, 'dnsmasq', '--keep-in-foreground', '--conf-file=/dev/null'],
+    ...['--user=root', '--group=', '--pid-file=', '--log-facility=-', '--log-dhcp', '--no-hosts', ...args],
+  ]);
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.on('data', (text: Buffer) => {
+      if (/started,/.test(String(text))) resolve();
+    });
+    child.once('exit', () => reject(new Error(`dnsmasq ${args.join(' ')} ended`)));
+  });
+  return {
+    async [Symbol.asyncDispose](): Promise<void> {
+      const exited = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
 }
 
 async function hasCarrier(namespace: Namespace, name: string): Promise<boolean> {

@@ -21,7 +21,8 @@ async function listen(): Promise<void> {
     for (const port of tcpPorts) {
       const server = createServer((socket) => socket.on('error', () => {}).end());
       server.listen({ host, port, ipv6Only: host === '::' });
-      await once(server, 'listening');
+      // A name server of another process may have the port on one address.
+      await once(server, 'listening').catch(() => {});
     }
     for (const port of udpPorts) {
       const socket = udp(host === '::' ? 'udp6' : 'udp4');

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { chooseWay, NetworkChange, planNetwork } from '../../../host-plugins/network/plan.ts';
 import { verifyNetwork } from '../../../host-plugins/network/verify.ts';
 import { NetworkBinding, tapHardwareAddress } from '../../../host-plugins/system/network/binding.ts';
+import { buildRelayedDiscover, readOffer } from '../../../host-plugins/system/network/dhcp/dhcp-message.ts';
+import { chooseNatSubnet, uniqueLocalPrefix } from '../../../host-plugins/system/network/nat-network.ts';
 import { buildAnnouncement, lanAddresses } from '../../../host-plugins/system/network/neighbour-frames.ts';
 import { buildRules, tableName } from '../../../host-plugins/system/network/nft-rules.ts';
 import { parseInterfaces } from '../../../host-plugins/system/network/read-interfaces.ts';
@@ -24,7 +26,6 @@ describe('choosing the way to the LAN', () => {
     expect(why('bridged', 'eth7', [port])).toBe('the host has no link eth7');
     expect(why('bridged', 'wlan0', [wifi, port])).toMatch(/Wi-Fi station, which cannot be a port/);
     expect(why('bridged', undefined, [wired])).toBe('eth0 is not a port of a bridge');
-    expect(why('nat', undefined, [port])).toMatch(/not through NAT/);
   });
 
   it('finds the bridge by the link, and the link by its bridge', () => {
@@ -46,7 +47,69 @@ describe('choosing the way to the LAN', () => {
       ['on-run', 'announce'],
       ['after-move', 'apply'],
     ]);
-    expect(steps[2]?.change).toMatchObject({ metered: true });
+    expect(steps[2]?.change).toMatchObject({ told: { metered: true, lan: 'same', keep: [], portal: false } });
+  });
+});
+
+describe('a guest that changes its LAN', () => {
+  const told = (changes: Parameters<typeof context>[0]) => {
+    const steps = planNetwork(context(changes)).map(({ change }) => NetworkChange.parse(change));
+    const apply = steps.find((each) => each.action === 'apply');
+    return { mode: steps[0]?.way.mode, ...apply?.told };
+  };
+  const to = (mode: 'bridged' | 'routed' | 'nat') => allocation({ network: { mode, metered: false } });
+  const anchor = { deviceId: 'pc', addresses: ['10.77.0.50', 'fd77::50'] };
+
+  it('is told so, and what it keeps of the one before', () => {
+    const target = host({ links: [port] });
+    expect(told({ to: to('bridged'), target, lanChange: { lan: 'other', anchor } })).toMatchObject({
+      mode: 'bridged',
+      lan: 'other',
+      keep: anchor.addresses,
+    });
+    expect(told({ to: to('bridged'), target, lanChange: { lan: 'same', anchor } })).toMatchObject({
+      lan: 'same',
+      keep: anchor.addresses,
+    });
+  });
+
+  it('is put behind its host where it was to be routed: nothing could be routed to it', () => {
+    expect(told({ to: to('routed'), lanChange: { lan: 'other' } })).toMatchObject({
+      mode: 'nat',
+      lan: 'other',
+    });
+    expect(told({ to: to('routed'), lanChange: { lan: 'same' } })).toMatchObject({
+      mode: 'routed',
+      lan: 'same',
+    });
+    expect(verifyNetwork(to('routed'), guest({ network: { mode: 'nat' } }))).toMatchObject([
+      { requested: 'routed', actual: 'nat', reason: expect.stringMatching(/came from another LAN/) },
+    ]);
+  });
+
+  it('enters another LAN when it goes behind a host, and when it comes out again', () => {
+    expect(told({ to: to('nat') })).toMatchObject({ mode: 'nat', lan: 'other' });
+    expect(told({ from: to('nat'), to: to('routed') })).toMatchObject({ lan: 'other' });
+    expect(told({ from: to('bridged'), to: to('routed') })).toMatchObject({ lan: 'same' });
+  });
+
+  it('is told of small packets and of a portal', () => {
+    const target = host({ links: [{ ...wifi, mtu: 1400, portal: true }] });
+    expect(told({ to: to('routed'), target })).toMatchObject({ mtu: 1400, portal: true });
+    expect(told({ to: to('routed') })).toMatchObject({ portal: false });
+  });
+});
+
+describe('the network of a guest behind its host', () => {
+  it('is none that the host or the guest knows, in whole or in part', () => {
+    expect(chooseNatSubnet(['10.77.0.11/24', '127.0.0.0/8'])).toBe('192.168.200');
+    expect(chooseNatSubnet(['192.168.200.128/25', '192.168.201.7', '192.168.202.0/23'])).toBe('192.168.204');
+    expect(chooseNatSubnet(['192.168.0.0/16'])).toBe('10.200.77');
+    expect(chooseNatSubnet(['192.168.0.0/16', '10.0.0.0/8'])).toBeUndefined();
+  });
+
+  it('has a unique local prefix of RFC 4193', () => {
+    expect(uniqueLocalPrefix(Uint8Array.of(0, 1, 2, 3, 0xff))).toBe('fd00:0102:03ff:1::');
   });
 });
 
@@ -156,6 +219,31 @@ describe('an unsolicited neighbour advertisement', () => {
   });
 });
 
+describe('a relayed DHCP message', () => {
+  it('is a DISCOVER of RFC 2131 in the name of the guest, with the relay as gateway', () => {
+    const message = Buffer.from(buildRelayedDiscover('52:54:00:12:34:56', '10.77.0.11', 0xdeadbeef));
+    expect(message.subarray(0, 8).toString('hex')).toBe('01010601deadbeef');
+    expect(message.subarray(24, 34).toString('hex')).toBe('0a4d000b525400123456');
+    expect(message.subarray(236, 244).toString('hex')).toBe('63825363350101ff');
+    expect(message.length).toBeGreaterThanOrEqual(300);
+  });
+
+  it('is answered by an offer of the same transaction and by nothing else, however broken', () => {
+    const offer = new Uint8Array(260);
+    offer[0] = 2;
+    offer.set([0xde, 0xad, 0xbe, 0xef], 4);
+    offer.set([0x63, 0x82, 0x53, 0x63, 0, 53, 1, 2, 54, 4, 10, 77, 0, 1, 255], 236);
+    expect(readOffer(offer, 0xdeadbeef)).toBe('10.77.0.1');
+    expect(readOffer(offer, 1)).toBeUndefined();
+    expect(readOffer(offer.with(243, 5), 0xdeadbeef)).toBeUndefined();
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), fc.nat(), (bytes, transaction) => {
+        expect(readOffer(bytes, transaction)).toBeOneOf([undefined, expect.any(String)]);
+      }),
+    );
+  });
+});
+
 describe('the rules of a tap', () => {
   const settings = {
     tapMac: 'fe:54:00:12:34:56',
@@ -172,10 +260,13 @@ describe('the rules of a tap', () => {
     const bridged = buildRules({ mode: 'bridged', tap: 'wd-a', bridge: 'br0', open: ['udp/53'] }, settings);
     expect(routed).toMatch(/ether daddr set fe:54:00:12:34:56 meta pkttype set host/);
     expect(bridged).not.toMatch(/pkttype set/);
-    const guestChain = (rules: string) =>
-      /chain guest \{\n([^}]*)\n *\}/.exec(rules)?.[1]?.split(/\n */) ?? [];
+    const guestChain = (rules: string): string[] => {
+      const lines = rules.split('\n').map((line) => line.trim());
+      const first = lines.indexOf('chain guest {') + 1;
+      return lines.slice(first, lines.indexOf('}', first));
+    };
     for (const rules of [routed, bridged]) {
-      expect(guestChain(rules).at(0)?.trim()).toBe('tcp dport { 7440 } drop');
+      expect(guestChain(rules).at(0)).toBe('tcp dport { 7440 } drop');
       expect(guestChain(rules).at(-1)).toBe('drop');
     }
     expect(guestChain(bridged)).toContain('udp dport 53 accept');

@@ -121,14 +121,6 @@ describe('the network', () => {
     ]);
   });
 
-  it('skips a mode that the host says it cannot do now', () => {
-    const choice = chosen('network: { prefer: [nat, routed] }', officePc, {
-      unavailableModes: { nat: 'NAT is not built yet' },
-    });
-    expect(choice.allocation.network.mode).toBe('routed');
-    expect(story(choice, 'network.mode')[0]).toContain('NAT is not built yet');
-  });
-
   it('falls back to NAT where no preferred mode works', () => {
     const choice = chosen('network: { prefer: [bridged] }', on(wifi));
     expect(choice.allocation.network).toEqual({ mode: 'nat', metered: false });
@@ -157,6 +149,14 @@ describe('the network', () => {
     expect(choice.allocation.network.open).toEqual(['tcp/22', 'udp/53']);
     expect(story(choice, 'network.open')).toEqual(['tcp/22, udp/53 <- p.yaml:2 network.open: as written']);
     expect(chosen('').allocation.network.open).toBeUndefined();
+  });
+
+  it('forwards the ports that the policy names, and says where that is for nothing', () => {
+    const choice = chosen('network: { prefer: [nat], forward: [tcp/8080:80] }');
+    expect(choice.allocation.network).toMatchObject({ mode: 'nat', forward: ['tcp/8080:80'] });
+    expect(story(choice, 'network.forward')).toEqual(['tcp/8080:80 <- p.yaml:2 network.forward: as written']);
+    const reached = chosen('network: { prefer: [routed], forward: [tcp/8080:80] }');
+    expect(story(reached, 'network.forward')[0]).toContain('not needed: routed');
   });
 
   it('keeps the addresses of a guest that leaves for twelve hours, or as the policy says', () => {

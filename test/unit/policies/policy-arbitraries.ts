@@ -46,6 +46,7 @@ const sections = {
     anchor: fc.constantFrom('always', 'never'),
     anchorFor: fc.integer({ min: 0, max: 168 }).map((hours) => `${hours} h`),
     open: fc.uniqueArray(fc.constantFrom('tcp/22', 'udp/53', 'tcp/65535')),
+    forward: fc.uniqueArray(fc.constantFrom('tcp/22', 'udp/53:5353', 'tcp/65535:1')),
   }),
   services: record({ sleep: units, awake: units }),
   power: record({
