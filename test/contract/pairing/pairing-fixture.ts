@@ -6,8 +6,10 @@ import { generateIdentity, type Identity } from '../../../host-plugins/pairing/i
 import { secretOfCode } from '../../../host-plugins/pairing/pairing-code.ts';
 import type { ShownCode } from '../../../host-plugins/pairing/pairing-desk.ts';
 import { PairingLink } from '../../../host-plugins/pairing/pairing-link.ts';
+import { PairingOffer } from '../../../host-plugins/pairing/pairing-offer.ts';
 import { computeShare, randomScalar } from '../../../host-plugins/pairing/spake2.ts';
-import { Answer, pairingProtocol } from '../../../protocol/pairing-messages.ts';
+import { DockError } from '../../../protocol/dock-error.ts';
+import { Answer, Hello, Proof, pairingProtocol, Stored } from '../../../protocol/pairing-messages.ts';
 import type { TestDevice } from './two-devices.ts';
 
 export const soon = () => AbortSignal.timeout(20_000);
@@ -43,6 +45,25 @@ export async function strange(
   await once(socket, 'secureConnect');
   socket.on('error', () => undefined);
   return socket;
+}
+
+/** A code at the server's port itself, without the desk that closes it after the first guess. */
+export async function bareOffer(device: TestDevice, code: string): Promise<PairingOffer & AsyncDisposable> {
+  const offer = new PairingOffer({
+    self: device.identity.id,
+    w: await secretOfCode(code, device.identity.id),
+    store: async () => {
+      throw new DockError('internal', 'a stranger was let in');
+    },
+    onWrongGuess: () => undefined,
+  });
+  const door = device.server.openPairing(offer);
+  return Object.assign(offer, {
+    async [Symbol.asyncDispose]() {
+      await offer.close();
+      door[Symbol.dispose]();
+    },
+  });
 }
 
 /** What Node says of the alert `no_application_protocol`. */
@@ -94,6 +115,26 @@ export async function manInTheMiddle(targetPort: number): Promise<Between> {
     const target = await strange(targetPort, { identity });
     open.add(target);
     victim.pipe(target).pipe(victim);
+  });
+  return await listening(server, open);
+}
+
+/** Plays the device that shows a code, does not know it, and takes whatever the other end proves for right. */
+export async function impostor(): Promise<Between> {
+  const { privateKeyPem: key, certificatePem: cert } = await generateIdentity('pc');
+  const options = { key, cert, requestCert: true, rejectUnauthorized: false };
+  const open = new Set<Socket>();
+  const server = createTlsServer({ ...options, ALPNProtocols: [pairingProtocol] }, async (victim) => {
+    open.add(victim);
+    const link = new PairingLink(victim);
+    await link.receive(Hello, soon());
+    link.send({ share: Buffer.from(computeShare('b', 1n, randomScalar())).toString('hex') });
+    const { proof } = await link.receive(Proof, soon());
+    link.send({ proof });
+    await link.receive(Stored, soon()).then(
+      () => link.send({ stored: true }),
+      () => undefined,
+    );
   });
   return await listening(server, open);
 }
