@@ -61,7 +61,8 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
     forward.push(`meta nfproto ipv6 iifname "${binding.tap}" ${others}drop`);
     forward.push(`iifname "${binding.tap}" ${elsewhere}`);
   }
-  const translation = binding.mode === 'nat' && settings.nat ? translate(binding, settings.nat) : [];
+  const translation =
+    binding.mode === 'nat' && settings.nat ? translate(binding, settings.nat, settings.closedPorts) : [];
   if (binding.mode === 'nat') {
     forward.push(`oifname "${binding.tap}" ct state established,related accept`);
     forward.push(`oifname "${binding.tap}" ct status dnat accept`);
@@ -98,10 +99,16 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
   ].join('\n');
 }
 
-function translate(binding: NetworkBinding & { mode: 'nat' }, nat: NatNetwork): string[] {
+function translate(
+  binding: NetworkBinding & { mode: 'nat' },
+  nat: NatNetwork,
+  closedPorts: readonly number[],
+): string[] {
   const { uplink, forward = [] } = binding;
-  const ports = forward.map((each) => {
+  const ports = forward.flatMap((each) => {
     const [, protocol, host, guest = host] = /^(\w+)\/(\d+)(?::(\d+))?$/.exec(each) ?? [];
+    // Another device that calls wdockd must not get the guest instead.
+    if (protocol === 'tcp' && closedPorts.includes(Number(host))) return [];
     return `iifname "${uplink}" fib daddr type local ${protocol} dport ${host} dnat ip to ${natGuestAddress(nat)}:${guest}`;
   });
   const hidden = [`ip saddr ${nat.ipv4}.0/24 oifname "${uplink}" masquerade`];

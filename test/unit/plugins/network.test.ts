@@ -272,6 +272,17 @@ describe('the rules of a tap', () => {
     expect(guestChain(bridged)).toContain('udp dport 53 accept');
   });
 
+  it("lead forwarded ports to the guest, and never wdockd's", () => {
+    const forward = ['tcp/8080:80', 'udp/53', 'tcp/7440:22'];
+    const rules = buildRules(
+      { mode: 'nat', tap: 'wd-a', uplink: 'wlan0', forward },
+      { ...settings, nat: { ipv4: '192.168.200' } },
+    );
+    expect(rules).toContain('tcp dport 8080 dnat ip to 192.168.200.2:80');
+    expect(rules).toContain('udp dport 53 dnat ip to 192.168.200.2:53');
+    expect(rules).not.toMatch(/7440 dnat/);
+  });
+
   it('do not touch what the host forwarded before', () => {
     const binding: NetworkBinding = { mode: 'bridged', tap: 'wd-a', bridge: 'br0' };
     expect(buildRules(binding, settings)).toMatch(/iifname "br0" oifname != "br0"/);
