@@ -11,21 +11,30 @@ const metric = 20_000;
 const Neighbours = z.array(z.object({ dst: z.string(), lladdr: z.string().optional() }));
 
 /**
- * Gives an interface what the other one, which leads to the same LAN, has: addresses, the way out, and what it knows of
- * its neighbours. For the moments until NetworkManager has it all from DHCP and routers: it leaves alone what it has not
- * made, takes over what it would make itself, and the rest ends with its time. What cannot be given comes a little later.
+ * What an interface has, to be given to the other one, which leads to the same LAN: addresses, the way out, and what it
+ * knows of its neighbours. To be read before anything is changed: an interface without a cable forgets its neighbours.
  */
-export async function carryOver(
+export async function packUp(
   state: KernelState,
   from: string,
   to: string,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<string> {
   const argv = ['ip', '-j', 'neigh', 'show', 'dev', from];
   const { stdout } = await run(argv, { timeoutMs: limitMs, signal }).catch(() => ({ stdout: '' }));
+  signal.throwIfAborted();
   const neighbours = Neighbours.catch([]).parse(stdout.trim() === '' ? [] : JSON.parse(stdout));
-  const input = buildCarryOver(state, to) + buildNeighbours(neighbours, to);
-  await run(['ip', '-force', '-batch', '-'], { input, timeoutMs: limitMs, signal }).catch(() => {});
+  return buildCarryOver(state, to) + buildNeighbours(neighbours, to);
+}
+
+/**
+ * Gives an interface what `packUp` has read of the other one, for the moments until NetworkManager has it all from DHCP
+ * and routers: it leaves alone what it has not made, takes over what it would make itself, and the rest ends with its
+ * time. What cannot be given comes a little later.
+ */
+export async function unpack(packed: string, signal: AbortSignal): Promise<void> {
+  const argv = ['ip', '-force', '-batch', '-'];
+  await run(argv, { input: packed, timeoutMs: limitMs, signal }).catch(() => {});
   signal.throwIfAborted();
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { deviceState, type ManagedDevice, type NetworkManager } from '../network-manager/network-manager.ts';
 import type { ManagedBridgeRecord } from './bridge-record.ts';
-import { carryOver } from './carry-over.ts';
+import { packUp, unpack } from './carry-over.ts';
 import { readKernelState } from './kernel-state.ts';
 import { bridgeProfile, portProfile } from './managed-profiles.ts';
 import {
@@ -64,10 +64,11 @@ export async function makeManagedBridge(
   const bridgePath = await addProfile(manager, bridgeProfile(applied, record, mac, mtu, addresses), signal);
   const portPath = await addProfile(manager, portProfile(applied, record, mac), signal);
 
+  const packed = await packUp(state, link, bridge, signal);
   await activate(manager, bridgePath, '/', signal);
   await untilConfigurable(manager, bridge, signal);
   // The bridge has the addresses before the interface loses them: the host answers on.
-  await carryOver(state, link, bridge, signal);
+  await unpack(packed, signal);
   await activate(manager, portPath, device.path, signal);
   await untilProfile(manager, device.path, record.portProfile, deviceState.activated, signal);
   await reachability.require(bridge, signal);
@@ -90,9 +91,10 @@ export async function removeManagedBridge(
   if (device !== undefined && bridgeDevice !== undefined && state !== undefined) {
     const devices = [device.path, bridgeDevice.path];
     const checkpoint = await openCheckpoint(manager, devices, note, signal);
+    const packed = await packUp(state, bridge, link, signal);
     await activateFormer(manager, record, device, signal);
     await untilProfile(manager, device.path, record.former, deviceState.ipConfig, signal);
-    await carryOver(state, bridge, link, signal);
+    await unpack(packed, signal);
     await reachability.require(link, signal);
     await closeCheckpoint(manager, checkpoint, note, signal);
   }

@@ -219,26 +219,37 @@ export class WiredHost implements AsyncDisposable {
     }
   }
 
-  /** A client on the LAN pings the host every 100 ms until `stop`, which tells how many were not answered. */
-  async pingFromLan(address: string): Promise<{ stop(): Promise<{ sent: number; lost: number }> }> {
+  /**
+   * A client on the LAN pings the host every 100 ms. `stop` waits for one more answer, and tells how many pings before
+   * it had none.
+   */
+  async pingFromLan(address: string): Promise<{ stop(): Promise<{ lost: number }> }> {
     const argv = ['ip', 'netns', 'exec', this.lan, 'ping', '-n', '-i', '0.1', '-W', '1', address];
     const ping = spawnMortal(argv, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const answered = new Set<number>();
+    let next = Promise.withResolvers<void>();
     let text = '';
-    const answered = Promise.withResolvers<void>();
     ping.stdout?.on('data', (data: Buffer) => {
       text += data.toString();
-      if (text.includes('bytes from')) answered.resolve();
+      for (const [, sequence] of text.matchAll(/bytes from .*icmp_seq=(\d+)/g))
+        answered.add(Number(sequence));
+      next.resolve();
     });
-    await answered.promise;
+    while (answered.size === 0) {
+      await next.promise;
+      next = Promise.withResolvers<void>();
+    }
     return {
       stop: async () => {
-        const ended = once(ping, 'exit');
-        ping.kill('SIGINT');
-
-        await ended;
-        const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
-        // The last one may be on its way when ping is told to end.
-        return { sent: Number(sent), lost: Math.max(0, Number(sent) - Number(received)) };
+        const before = answered.size;
+        const limit = AbortSignal.timeout(10_000);
+        while (answered.size === before) {
+          next = Promise.withResolvers<void>();
+          limit.addEventListener('abort', () => next.reject(new Error(`${address} answers no more`)));
+          await next.promise;
+        }
+        await killed(ping);
+        return { lost: Math.max(...answered) - answered.size };
       },
     };
   }

@@ -83,6 +83,22 @@ describe('a bridge on a host whose network nobody manages', () => {
     expect(await wired.answersFromLan('10.79.0.20')).toBe(true);
   });
 
+  it('is taken down to the end by the wdockd that starts after one that was killed while it did so', async () => {
+    const before = await fingerprint();
+    await wired.ensure('eth0');
+    const changed = wired.untilMasterChanges();
+    const removed = wired.sweep().catch(() => {});
+    await changed;
+    await wired.killDaemon();
+    await removed;
+    expect(await wired.answersFromLan('10.79.0.20')).toBe(true);
+    await wired.startDaemon();
+    await wired.recover();
+    expect(await fingerprint()).toBe(before);
+    expect(await wired.hasDevice('wdbr2')).toBe(false);
+    expect(await wired.answersFromLan('10.79.0.20')).toBe(true);
+  });
+
   it('takes over addresses, routes and hardware address, and the LAN misses at most one ping either way', async () => {
     const before = await fingerprint();
     const addresses = await wired.addresses('eth0');

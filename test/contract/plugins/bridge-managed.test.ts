@@ -86,6 +86,33 @@ describe('a bridge that NetworkManager makes', () => {
     expect(await wired.answersFromLan(ipv4)).toBe(true);
   });
 
+  it('is taken down to the end by the wdockd that starts after one that was killed while it did so', async () => {
+    await wired.ensure('eth0');
+    const changed = wired.untilMasterChanges();
+    const removed = wired.sweep().catch(() => {});
+    await changed;
+    await wired.killDaemon();
+    await removed;
+    await wired.until(() => wired.answersFromLan(ipv4));
+    await wired.startDaemon();
+    await wired.recover();
+    await untilPutBack();
+    expect(await wired.records()).toEqual([]);
+    await wired.until(() => wired.answersFromLan(ipv4));
+  });
+
+  it('is taken down when NetworkManager is killed in the middle of that', async () => {
+    await wired.ensure('eth0');
+    const changed = wired.untilMasterChanges();
+    const removed = wired.sweep().catch(() => {});
+    await changed;
+    await wired.restartManager();
+    await removed;
+    await wired.recover();
+    await untilPutBack();
+    await wired.until(() => wired.answersFromLan(ipv4));
+  });
+
   it('takes over addresses and hardware address, and the LAN misses at most one ping either way', async () => {
     const before = await wired.addresses('eth0');
     const mac = await wired.hardwareAddress('eth0');
