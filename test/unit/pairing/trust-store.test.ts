@@ -90,6 +90,30 @@ describe('trusting a device', () => {
   });
 });
 
+describe('how far a device is trusted', () => {
+  it('can only be said of one that is known', async () => {
+    await using at = await store();
+    await expect(at.trust.setTrust('pc', 'owned')).rejects.toMatchObject({ kind: 'not-found' });
+  });
+
+  it('is `known` until somebody says more or less, which survives a restart and a new address', async () => {
+    await using at = await store();
+    expect(await at.trust.add(wish(pc, 'pc'))).toMatchObject({ trust: 'known' });
+    expect(await at.trust.setTrust('pc', 'kiosk')).toMatchObject({ id: pc.id, trust: 'kiosk' });
+    expect((await at.again()).find('pc').trust).toBe('kiosk');
+    expect(await at.trust.add({ ...wish(pc, 'pc'), address: 'elsewhere' })).toMatchObject({ trust: 'kiosk' });
+    expect(await at.trust.add({ ...wish(pc, 'pc'), trust: 'owned' })).toMatchObject({ trust: 'owned' });
+  });
+
+  it('is `known` for devices of a file that does not say it', async () => {
+    await using at = await store();
+    const { id, certificatePem } = pc;
+    const devices = [{ id, certificatePem, name: 'pc', address: '192.0.2.7' }];
+    await writeFile(at.path, JSON.stringify({ format: 1, devices }));
+    expect((await at.again()).find('pc').trust).toBe('known');
+  });
+});
+
 describe('a device that is forgotten', () => {
   it('is unknown afterwards, also after a restart, and those with connections are told', async () => {
     await using at = await store();
