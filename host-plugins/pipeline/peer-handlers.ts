@@ -106,6 +106,13 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
           `"${params.workspace}" was not prepared for epoch ${params.epoch} here`,
         );
       }
+      const { anchor } = params.lanChange ?? {};
+      if (anchor !== undefined && anchor.deviceId !== caller.deviceId) {
+        throw new DockError(
+          'peer-refused',
+          'a device can keep addresses for a guest itself, and name no other',
+        );
+      }
       try {
         await anchors.arriving(workspace, params.lanChange, signal);
         await arrival.receive(params, signal);
