@@ -8,12 +8,15 @@ import { DockError } from '../../protocol/dock-error.ts';
 const ownNamespaces = [
   '--user',
   '--map-root-user',
+  '--map-auto', // programs that give up being root, and tests of what another user may not do
   '--net',
   '--mount',
   '--pid',
   '--mount-proc',
   '--fork',
   '--kill-child',
+  // `ip netns` keeps its names in /run, which is the real root's.
+  ...['--', 'sh', '-c', 'mount -t tmpfs -o mode=755 tmpfs /run && ip link set lo up && exec "$@"', 'sh'],
 ];
 
 /** May make network namespaces and what belongs into them. */
@@ -40,7 +43,7 @@ export async function rerunAsLabRoot(prepare: () => Promise<unknown>, signal: Ab
 
 /** Runs a command with this process's own input and output. An abort ends it with SIGTERM. Returns its exit status. */
 export async function runAsLabRoot(argv: readonly string[], signal: AbortSignal): Promise<number> {
-  const [program = '', ...rest] = isLabRoot() ? argv : ['unshare', ...ownNamespaces, '--', ...argv];
+  const [program = '', ...rest] = isLabRoot() ? argv : ['unshare', ...ownNamespaces, ...argv];
   const child = spawn(program, rest, { stdio: 'inherit' });
   const onAbort = () => void endCommand(child.pid as number);
   signal.addEventListener('abort', onAbort);
