@@ -2,21 +2,20 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { z } from 'zod';
+import { keepPace } from './pace.ts';
 import { Silence } from './silence.ts';
 import type { DatagramsSeen } from './traffic-report.ts';
 
-/** Few and small, for a guest without KVM has to answer each; silences are known to about this. */
-const intervalMs = 50;
+/** Small: they are there for their numbers. */
 const datagramBytes = 200;
 /** An answer that is later than this is one that does not come. */
 const lateMs = 2_000;
 
-/** Numbered datagrams at a steady rate to somebody who sends each back. */
+/** Numbered datagrams at a steady rate to somebody who sends each back, until the program ends. */
 export class Datagrams {
   readonly #name: string;
   readonly #socket: Socket;
   readonly #silence = new Silence(performance.now());
-  readonly #pacing: NodeJS.Timeout;
   /** When each was sent that has not come back. */
   readonly #awaitedMs = new Map<number, number>();
   #sent = 0;
@@ -29,7 +28,7 @@ export class Datagrams {
     socket.on('message', (message) => this.#take(message.readUInt32BE(0)));
     // Said of a datagram that was not delivered: it counts as lost.
     socket.on('error', () => undefined);
-    this.#pacing = setInterval(() => this.#send(), intervalMs);
+    keepPace(() => this.#send());
   }
 
   static async open(name: string, address: string, port: number): Promise<Datagrams> {
@@ -50,11 +49,6 @@ export class Datagrams {
       ...{ name: this.#name, sent: this.#sent, answered: this.#answered, lost, doubled: this.#doubled },
       longestSilenceMs: Math.round(this.#silence.longestMs(nowMs)),
     };
-  }
-
-  close(): void {
-    clearInterval(this.#pacing);
-    this.#socket.close();
   }
 
   #send(): void {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { keepPace, paceMs } from './pace.ts';
 import { Silence } from './silence.ts';
 import { StreamCheck, type StreamCounters, StreamSource } from './stream-content.ts';
 
@@ -22,10 +23,8 @@ export interface FlowReport extends StreamCounters {
   readonly longestSilenceMs: number;
 }
 
-/** Silences are known to about this. Each piece costs an emulated guest some hundred microseconds, at each end. */
-const tickMs = 40;
 /** After a stall, what was not sent is not made up for: a burst would be measured as life that was none. */
-const mostTicksAtOnce = 3;
+const mostStepsAtOnce = 3;
 
 /** One end of a TCP connection on which known content flows both ways at a steady rate. */
 export class Flow {
@@ -46,7 +45,7 @@ export class Flow {
     const [own, other] = side === 'connects' ? [salt, salt + 1] : [salt + 1, salt];
     this.#source = new StreamSource(own);
     this.#check = new StreamCheck(other);
-    this.#piece = Buffer.alloc(Math.ceil((bitsPerS / 8) * ((tickMs * mostTicksAtOnce) / 1000)));
+    this.#piece = Buffer.alloc(Math.ceil((bitsPerS / 8) * ((paceMs * mostStepsAtOnce) / 1000)));
     socket.setNoDelay(true);
     socket.on('data', (piece: Buffer) => {
       this.#silence.heard(performance.now());
@@ -60,9 +59,9 @@ export class Flow {
     });
     // Reading its first line has left it paused.
     socket.resume();
-    const pacing = setInterval(() => this.#send(bitsPerS), tickMs);
+    const stop = keepPace(() => this.#send(bitsPerS));
     socket.on('close', () => {
-      clearInterval(pacing);
+      stop();
       this.#ended ??= 'closed';
     });
   }
@@ -84,7 +83,7 @@ export class Flow {
 
   #send(bitsPerS: number): void {
     const nowMs = performance.now();
-    const dueMs = Math.min(nowMs - this.#lastMs, tickMs * mostTicksAtOnce);
+    const dueMs = Math.min(nowMs - this.#lastMs, paceMs * mostStepsAtOnce);
     this.#lastMs = nowMs;
     if (this.#ended !== undefined || this.#sending) return;
     const piece = this.#piece.subarray(0, Math.round((bitsPerS / 8) * (dueMs / 1000)));
