@@ -48,6 +48,19 @@ describe('running a program', () => {
     });
   });
 
+  it('gets its input in parts, as they come, and is ended when there is no next one', async () => {
+    const encode = new TextEncoder();
+    async function* parts(fails: boolean) {
+      yield encode.encode('one, ');
+      yield encode.encode('two');
+      if (fails) throw new Error('no third part');
+    }
+    const options = { timeoutMs: 5_000, signal: never };
+    expect((await run(['cat'], { ...options, input: parts(false) })).stdout).toBe('one, two');
+    const ended = run(['sleep', '60'], { ...options, input: parts(true) });
+    await expect(ended).rejects.toMatchObject({ kind: 'io', message: expect.stringMatching(/SIGKILL/) });
+  });
+
   it('gets its arguments as they are, its input, and the C locale', async () => {
     const { stdout } = await run(['sh', '-c', 'cat; printf %s "$1$LC_ALL"', 'sh', '$(id); *'], {
       input: 'in ',
