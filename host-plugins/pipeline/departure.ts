@@ -159,9 +159,10 @@ function reasonOf(signal: AbortSignal): string {
 function sayProgress(event: MigrationEvent, say: Say): void {
   if (event.kind === 'downtime-raised') {
     const writes = (event.dirtyBytesPerS / mebibyte).toFixed(1);
-    return say(
+    say(
       `the guest writes ${writes} MiB/s, about what the link carries; it may stand still ${event.limitMs} ms`,
     );
+    return;
   }
   if (event.kind !== 'progress') return;
   const { transferredBytes, remainingBytes, pass } = event.progress;
