@@ -25,6 +25,7 @@ iproute2                     namespaces, taps, bridges, traffic shaping
 nftables                     NAT and proxy rules of routed networks
 dnsmasq-base                 DHCP on the test LAN
 iputils-ping                 how long the network was silent
+openssl                      tests: what a stranger gets of the port for devices
 iperf3                       how fast a shaped link really is
 util-linux                   unshare, nsenter, flock
 dbus-daemon                  the private bus of the display, and buses in tests
