@@ -22,7 +22,8 @@ const nobodyTrusted = (...devices: TestDevice[]) => {
   for (const device of devices) expect(device.trust.list()).toEqual([]);
 };
 /** What a run by hand is refused with. */
-const refused = async (link: PairingLink) => refusalOf(await link.receive(Proof, soon()).catch((e) => e));
+const refused = async (link: PairingLink) =>
+  refusalOf(await link.receive(Proof, soon()).catch((error: unknown) => error));
 
 describe('while no code is shown', () => {
   it('who asks for pairing gets an alert in the handshake', async () => {

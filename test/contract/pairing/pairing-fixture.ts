@@ -110,11 +110,14 @@ export async function manInTheMiddle(targetPort: number): Promise<Between> {
   const { privateKeyPem: key, certificatePem: cert } = identity;
   const options = { key, cert, requestCert: true, rejectUnauthorized: false };
   const open = new Set<Socket>();
-  const server = createTlsServer({ ...options, ALPNProtocols: [pairingProtocol] }, async (victim) => {
-    open.add(victim.on('error', () => undefined));
+  const relay = async (victim: TLSSocket) => {
     const target = await strange(targetPort, { identity });
     open.add(target);
     victim.pipe(target).pipe(victim);
+  };
+  const server = createTlsServer({ ...options, ALPNProtocols: [pairingProtocol] }, (victim) => {
+    open.add(victim.on('error', () => undefined));
+    void relay(victim);
   });
   return await listening(server, open);
 }
@@ -124,8 +127,7 @@ export async function impostor(): Promise<Between> {
   const { privateKeyPem: key, certificatePem: cert } = await generateIdentity('pc');
   const options = { key, cert, requestCert: true, rejectUnauthorized: false };
   const open = new Set<Socket>();
-  const server = createTlsServer({ ...options, ALPNProtocols: [pairingProtocol] }, async (victim) => {
-    open.add(victim);
+  const play = async (victim: TLSSocket) => {
     const link = new PairingLink(victim);
     await link.receive(Hello, soon());
     link.send({ share: Buffer.from(computeShare('b', 1n, randomScalar())).toString('hex') });
@@ -135,6 +137,10 @@ export async function impostor(): Promise<Between> {
       () => link.send({ stored: true }),
       () => undefined,
     );
+  };
+  const server = createTlsServer({ ...options, ALPNProtocols: [pairingProtocol] }, (victim) => {
+    open.add(victim);
+    void play(victim);
   });
   return await listening(server, open);
 }

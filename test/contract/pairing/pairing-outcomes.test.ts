@@ -14,7 +14,8 @@ describe('a name that another device has', () => {
       message: /another device is called "desk"/,
     });
     // the code is as good as before; so is the address, after the pause between two runs
-    const refusedFor = () => mid.desk.join({ name: 'pc', address, code }, soon()).catch((error) => error);
+    const refusedFor = () =>
+      mid.desk.join({ name: 'pc', address, code }, soon()).catch((error: unknown) => error);
     await expect.poll(refusedFor, { timeout: 10_000 }).toMatchObject({ id: pc.identity.id });
     expect(await outcome).toMatchObject({ id: mid.identity.id });
   });

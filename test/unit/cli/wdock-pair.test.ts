@@ -142,7 +142,7 @@ it('the QR code on the terminal is read back by a decoder, and is narrower than 
   expect(columns).toBeLessThan(60);
   const scale = 4;
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the colours of the terminal are taken off
-  const cells = lines.map((line) => [...line.replace(/\u001b\[[\d;]*m/g, '')]);
+  const cells = lines.map((line) => Array.from(line.replace(/\u001b\[[\d;]*m/g, '')));
   const height = cells.length * 2 * scale;
   const width = columns * scale;
   const data = new Uint8ClampedArray(width * height * 4).fill(255);
