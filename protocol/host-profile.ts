@@ -50,7 +50,7 @@ export type LinkFacts = z.infer<typeof LinkFacts>;
 export const LanChange = z.strictObject({
   /** `other`: the guest's addresses do not belong to this host's LAN. */
   lan: z.enum(['same', 'other']),
-  /** On another LAN: addresses that are the guest's there, for it comes back to where they were kept. No prefix length. */
+  /** Addresses that are the guest's on this LAN, for it came back to where they were kept. No prefix length. */
   known: z.array(z.string()).min(1).optional(),
   /** The device that keeps addresses of its own LAN alive for the guest and carries their traffic (docs/networking.md). */
   anchor: z

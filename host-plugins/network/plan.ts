@@ -93,7 +93,11 @@ function tellGuest(mode: NetworkMode, { to, from, target, lanChange }: PlanConte
   return {
     metered: to.network.metered,
     lan: apart ? 'other' : (lanChange?.lan ?? 'same'),
-    keep: [...(lanChange?.anchor?.addresses ?? [])],
+    // Behind a host that routes nobody gives the guest IPv6 addresses: what it comes back to it has to have from us.
+    keep: [
+      ...(lanChange?.anchor?.addresses ?? []),
+      ...(mode === 'routed' ? (lanChange?.known ?? []).filter((address) => address.includes(':')) : []),
+    ],
     ...(link?.mtu === undefined ? {} : { mtu: link.mtu }),
     portal: link?.portal ?? false,
   };

@@ -175,10 +175,10 @@ export class Anchors {
     const addresses = withoutKept(guestAddresses, lanChange);
     if (workspace.machine !== undefined) workspace.machine.guestAddresses = addresses;
     await workspace.save({ guestAddresses: addresses });
-    const { anchor } = lanChange;
-    if (lanChange.lan === 'other' || anchor === undefined) {
-      await this.#note(workspace, anchor === undefined ? undefined : { lan: 'same', anchor });
-    }
+    const { anchor, known } = lanChange;
+    if (lanChange.lan === 'same') return;
+    const rest = { ...(known === undefined ? {} : { known }), ...(anchor === undefined ? {} : { anchor }) };
+    await this.#note(workspace, (known ?? anchor) ? { lan: 'same', ...rest } : undefined);
   }
 
   /** Lets go of all; what was laid stays for a successor. */
@@ -207,7 +207,8 @@ export class Anchors {
     const { log, readapt } = this.#parts;
     log.info({ workspace: workspace.name, why }, 'the anchor is given up');
     try {
-      await this.#note(workspace, undefined);
+      const known = workspace.record.lanChange?.known;
+      await this.#note(workspace, known === undefined ? undefined : { lan: 'same', known });
       if (workspace.isOwner && workspace.machine !== undefined) await readapt(workspace);
     } catch (error) {
       log.warn({ workspace: workspace.name, err: error }, 'the guest still has the addresses of its anchor');
