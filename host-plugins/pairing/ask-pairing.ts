@@ -3,8 +3,8 @@ import { DockError } from '../../protocol/dock-error.ts';
 import { Answer, Proof, type RefusalReason, Stored } from '../../protocol/pairing-messages.ts';
 import { type PairingPeer, pairingPeer, proofsOn } from './channel-binding.ts';
 import type { DeviceId } from './fingerprint.ts';
-import { secretOfCode } from './pairing-code.ts';
 import { type PairingLink, refusalOf } from './pairing-link.ts';
+import { secretOfCode } from './secret-of-code.ts';
 import { computeShare, isProof, randomScalar } from './spake2.ts';
 import type { TrustedDevice } from './trust-store.ts';
 

@@ -5,7 +5,7 @@ import { DockError } from '../../protocol/dock-error.ts';
 /**
  * SPAKE2 (RFC 9382) with P-256, SHA-256, HKDF and HMAC: two ends that know the same low-entropy secret prove that to
  * each other; whoever is in between, or plays one end, learns from each run whether one guess was right, and nothing
- * else. `w` is that secret as a scalar (pairing-code.ts).
+ * else. `w` is that secret as a scalar (secret-of-code.ts).
  */
 export type Spake2Role = 'a' | 'b';
 

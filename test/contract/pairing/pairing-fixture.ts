@@ -3,10 +3,10 @@ import { connect as connectTcp, createServer as createTcpServer, type Socket } f
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { proofsOn } from '../../../host-plugins/pairing/channel-binding.ts';
 import { generateIdentity, type Identity } from '../../../host-plugins/pairing/identity.ts';
-import { secretOfCode } from '../../../host-plugins/pairing/pairing-code.ts';
 import type { ShownCode } from '../../../host-plugins/pairing/pairing-desk.ts';
 import { PairingLink } from '../../../host-plugins/pairing/pairing-link.ts';
 import { PairingOffer } from '../../../host-plugins/pairing/pairing-offer.ts';
+import { secretOfCode } from '../../../host-plugins/pairing/secret-of-code.ts';
 import { computeShare, randomScalar } from '../../../host-plugins/pairing/spake2.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { Answer, Hello, Proof, pairingProtocol, Stored } from '../../../protocol/pairing-messages.ts';

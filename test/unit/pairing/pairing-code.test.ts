@@ -5,8 +5,8 @@ import {
   makePairingCode,
   parsePairingCode,
   parsePairingLink,
-  secretOfCode,
 } from '../../../host-plugins/pairing/pairing-code.ts';
+import { secretOfCode } from '../../../host-plugins/pairing/secret-of-code.ts';
 
 describe('a code that a person types', () => {
   it.each(['', '12345', '1234567', '12345a', 'abcdef', '１２３４５６', '123.456'])(
