@@ -22,7 +22,7 @@ export const clientIp6 = 'fd77::100';
 /** The link-local address of the host's end of the guest's tap. */
 export const routerIp6 = 'fe80::fc54:ff:feaa:bb01';
 
-/** A network namespace; `run` runs a program in it. Deleting it takes everything inside along. */
+/** A network namespace; `run` runs a program in it. Disposing of it takes everything inside along. */
 export class Namespace implements AsyncDisposable {
   readonly name: string;
 
@@ -65,6 +65,15 @@ export class Namespace implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // What outlives a killed wdockd: a namespace lives on for as long as a process is in it.
+    const { stdout } = await outside('ip', 'netns', 'pids', this.name);
+    for (const pid of stdout.split('\n').filter((line) => line !== '')) {
+      try {
+        process.kill(Number(pid), 'SIGKILL');
+      } catch {
+        // ended meanwhile
+      }
+    }
     await outside('ip', 'netns', 'delete', this.name).catch(() => {});
   }
 }
