@@ -53,6 +53,11 @@ export const WorkspaceRecord = z.strictObject({
   savedState: z.string().optional(),
   /** Last known addresses of the guest with prefix length; a routed host needs them before the guest runs. */
   guestAddresses: z.array(z.string()).default([]),
+  /**
+   * What it had when it was last on the LAN of this device: where the device routes, nobody else can give the guest its
+   * addresses back.
+   */
+  addressesHere: z.strictObject({ gatewayMac: z.string(), addresses: z.array(z.string()).min(1) }).optional(),
   /** The network it came to with its last move; absent where that was the same LAN. */
   lanChange: LanChange.optional(),
   /** Policy overrides of this workspace, a YAML file's path. */

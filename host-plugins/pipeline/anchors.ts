@@ -3,10 +3,22 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { HostProfile, LanChange } from '../../protocol/host-profile.ts';
 import type { Shortfall } from '../../protocol/outcome.ts';
 import type { HandOverEvent } from '../hand-over/state.ts';
+import { withoutPrefix } from '../system/network/ip-address.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { recallAddresses, rememberAddresses } from './addresses-here.ts';
 import { AnchorCarrier } from './carry-anchor.ts';
 import { AnchorKeeper } from './keep-anchor.ts';
-import { decideLanChange, type LanDecision, lanDeviceOf, type MoveEnd, withoutKept } from './lan-change.ts';
+import {
+  decideLanChange,
+  type LanDecision,
+  lanDeviceOf,
+  linkOf,
+  type MoveEnd,
+  withoutKept,
+} from './lan-change.ts';
+
+/** Looking at this host's links, ms. */
+const discoverLimitMs = 10_000;
 
 /** What the policy of a device says about keeping addresses for a guest that leaves it. */
 export interface AnchorRule {
@@ -89,8 +101,15 @@ export class Anchors {
     this.#show(workspace);
   }
 
-  /** For a VM that comes to this device: lays the way before it runs, and notes what it comes with. */
-  async arriving(workspace: Workspace, lanChange: LanChange | undefined, signal: AbortSignal): Promise<void> {
+  /**
+   * For a VM that comes to this device: lays the way before it runs, and notes what it comes with. Returns the addresses
+   * that it had here before, with prefix length, where only this device knows them.
+   */
+  async arriving(
+    workspace: Workspace,
+    lanChange: LanChange | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
     await this.#dropCarrier(workspace, false);
     const roles = this.#rolesOf(workspace);
     roles.shortfalls = [];
@@ -112,8 +131,27 @@ export class Anchors {
         });
       }
     }
+    const comesBlank = change?.lan === 'other' && change.known === undefined;
+    const recalled = comesBlank ? await this.#recall(workspace, signal) : [];
+    if (change !== undefined && recalled.length > 0)
+      change = { ...change, known: recalled.map(withoutPrefix) };
     await this.#note(workspace, change);
-    if (change?.lan === 'other' && change.known === undefined) await this.#hideRouted(workspace);
+    if (comesBlank && recalled.length === 0) await this.#hideRouted(workspace);
+    return recalled;
+  }
+
+  async #recall({ record }: Workspace, signal: AbortSignal): Promise<readonly string[]> {
+    const profile = await this.#parts.discoverHost(signal);
+    return recallAddresses(linkOf({ profile, network: record.allocation?.network }), record.addressesHere);
+  }
+
+  async #remember(workspace: Workspace): Promise<void> {
+    const { allocation, guestAddresses, lanChange } = workspace.record;
+    if (workspace.guest === undefined || allocation?.network.mode === 'nat') return;
+    const profile = await this.#parts.discoverHost(AbortSignal.timeout(discoverLimitMs));
+    const link = linkOf({ profile, network: allocation?.network });
+    const addressesHere = rememberAddresses(link, withoutKept(guestAddresses, lanChange));
+    if (addressesHere !== undefined) await workspace.save({ addressesHere });
   }
 
   /**
@@ -170,6 +208,7 @@ export class Anchors {
 
   /** The guest has taken up the network of this host: from here on its LAN is the one it is on. */
   async adapted(workspace: Workspace): Promise<void> {
+    await this.#remember(workspace);
     const { lanChange, guestAddresses } = workspace.record;
     if (lanChange === undefined || workspace.guest === undefined) return;
     const addresses = withoutKept(guestAddresses, lanChange);

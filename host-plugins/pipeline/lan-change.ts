@@ -88,7 +88,8 @@ export function withoutKept(addresses: readonly string[], lanChange: LanChange |
   return addresses.filter((address) => !kept.includes(withoutPrefix(address)));
 }
 
-function linkOf({ network, profile }: MoveEnd): LinkFacts | undefined {
+/** The host's link towards the LAN that the guest is on. */
+export function linkOf({ network, profile }: Pick<MoveEnd, 'network' | 'profile'>): LinkFacts | undefined {
   const name = network?.link;
   return profile.links.find((link) => name === undefined || link.name === name || link.bridge === name);
 }

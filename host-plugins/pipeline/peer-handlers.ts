@@ -114,8 +114,11 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
         );
       }
       try {
-        await anchors.arriving(workspace, params.lanChange, signal);
-        await arrival.receive(params, signal);
+        const recalled = await anchors.arriving(workspace, params.lanChange, signal);
+        await arrival.receive(
+          recalled.length === 0 ? params : { ...params, guestAddresses: [...recalled] },
+          signal,
+        );
       } catch (error) {
         await anchors.abandoned(workspace);
         throw error;
