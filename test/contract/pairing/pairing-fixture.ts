@@ -145,13 +145,21 @@ export async function impostor(): Promise<Between> {
   return await listening(server, open);
 }
 
-/** Hands on the bytes of TLS as they are. */
-export async function harmlessRelay(targetPort: number): Promise<Between> {
+/** Hands on the bytes of TLS as they are, after `first` has been done. */
+export async function harmlessRelay(
+  targetPort: number,
+  first: () => Promise<void> = async () => undefined,
+): Promise<Between> {
   const open = new Set<Socket>();
-  const server = createTcpServer((victim) => {
+  const relay = async (victim: Socket) => {
+    await first();
     const target = connectTcp(targetPort, '127.0.0.1');
-    for (const socket of [victim, target]) open.add(socket.on('error', () => undefined));
+    open.add(target.on('error', () => undefined));
     victim.pipe(target).pipe(victim);
+  };
+  const server = createTcpServer((victim) => {
+    open.add(victim.on('error', () => undefined));
+    void relay(victim);
   });
   return await listening(server, open);
 }

@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import { connect as connectTcp, createServer, type Socket } from 'node:net';
+import { duplexPair } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls';
 import { describe, expect, it, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { generateIdentity, type Identity } from '../../../host-plugins/pairing/identity.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
-import { pairedDevices, type TestDevice, testDevice, trust } from './two-devices.ts';
+import { harmlessRelay } from './pairing-fixture.ts';
+import { pairedDevices, type TestDevice, type TestHandlers, testDevice, trust } from './two-devices.ts';
 
 vi.setConfig({ testTimeout: 30_000 }); // processes and sockets, on a machine that may be busy
 
@@ -270,6 +272,44 @@ describe('a device that is forgotten', () => {
     await expect(mid.peers.call(pc.identity.id, 'whoAmI', {}, { signal: soon() })).rejects.toMatchObject({
       kind: 'untrusted',
     });
+  });
+
+  it('loses the connection, too, that this device opened to it', async () => {
+    const entered = Promise.withResolvers<void>();
+    const aborted = Promise.withResolvers<void>();
+    const wait: TestHandlers['wait'] = async (_params, { signal }) => {
+      entered.resolve();
+      await once(signal, 'abort');
+      aborted.resolve();
+      return '';
+    };
+    await using devices = await pairedDevices({ mid: { handlers: { wait } } });
+    const { mid, pc } = devices;
+    await mid.peers.connect(pc.identity.id, soon());
+    const call = pc.peers.call(mid.identity.id, 'wait', {}, { signal: soon() });
+    const failed = expect(call).rejects.toMatchObject({ kind: 'peer-gone' });
+    await entered.promise;
+    await mid.trust.forget('pc');
+    await failed;
+    await aborted.promise;
+    expect(mid.peers.isConnected(pc.identity.id)).toBe(false);
+  });
+
+  it('gets neither a connection nor a channel that was being opened at that moment', async () => {
+    await using devices = await pairedDevices();
+    const { mid, pc } = devices;
+    const { id } = pc.identity;
+    pc.channels.accept('echo', async () => duplexPair()[0]);
+    const opening = [
+      () => mid.peers.call(id, 'whoAmI', {}, { signal: soon() }),
+      () => mid.channels.open(id, 'echo', soon()),
+    ];
+    for (const open of opening) {
+      await using relay = await harmlessRelay(pc.port, async () => void (await mid.trust.forget('pc')));
+      await trust(mid, pc, `127.0.0.1:${relay.port}`);
+      await expect(open()).rejects.toMatchObject({ message: /was forgotten meanwhile|is known here/ });
+      expect(mid.peers.isConnected(id)).toBe(false);
+    }
   });
 });
 
