@@ -14,6 +14,7 @@ import type { ControlHandlers, PeerHandlers, Peers } from './handlers.ts';
 import type { Service } from './lifecycle.ts';
 import { pairingHandlers } from './pairing-handlers.ts';
 import { PeerServer } from './peer-server.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { DaemonToken as T } from './tokens.ts';
 import { WatchHub } from './watch-hub.ts';
 
@@ -21,10 +22,12 @@ import { WatchHub } from './watch-hub.ts';
 export const daemonModule = new ContainerModule(({ bind }) => {
   bind<SecureServer>(T.SecureServer)
     .toResolvedValue(
-      (identity: Identity, trust: TrustStore, log: Logger) =>
-        new SecureServer(identity, trust, {
-          onRefused: (remoteAddress, why) => log.warn({ remoteAddress, why }, 'a connection was turned away'),
-        }),
+      (identity: Identity, trust: TrustStore, log: Logger) => {
+        const refusals = new RefusalLog((fields) => log.warn(fields, 'a connection was turned away'));
+        return new SecureServer(identity, trust, {
+          onRefused: (remoteAddress, why) => refusals.add(remoteAddress, why),
+        });
+      },
       [T.Identity, T.TrustStore, T.Log],
     )
     .inSingletonScope();

@@ -10,7 +10,7 @@ import { farewellMs, PairingOffer, runLimitMs } from './pairing-offer.ts';
 import { secretOfCode } from './secret-of-code.ts';
 import { dialForPairing } from './secure-dial.ts';
 import type { SecureServer } from './secure-server.ts';
-import type { TrustedDevice, TrustStore } from './trust-store.ts';
+import { parseDeviceName, type TrustedDevice, type TrustStore } from './trust-store.ts';
 import { untilAborted } from './until-aborted.ts';
 import { WrongGuesses } from './wrong-guesses.ts';
 
@@ -58,6 +58,7 @@ export class PairingDesk {
   ): Promise<TrustedDevice> {
     const { identity, trust, server, lifetimeMs = codeLifetimeMs } = this.#options;
     this.#wrongGuesses.check();
+    if (wish.name !== undefined) parseDeviceName(wish.name);
     const listening = this.#listening();
     const code = makePairingCode();
     const offer = new PairingOffer({
@@ -81,7 +82,7 @@ export class PairingDesk {
 
   /**
    * Pairs with the device that shows this code at this address. When it throws, the other device is not trusted here,
-   * or as it was before. Throws `usage` for what is no code or address, `conflict` for a name that another device has,
+   * or as it was before. Throws `usage` for what is no code, name or address, `conflict` for a name that another device has,
    * and as `dialForPairing` and `askPairing` do.
    */
   async join(
@@ -95,6 +96,7 @@ export class PairingDesk {
   ): Promise<TrustedDevice> {
     const { identity, trust, name } = this.#options;
     const code = parsePairingCode(wish.code);
+    parseDeviceName(wish.name);
     const address = formatDeviceAddress(parseDeviceAddress(wish.address));
     const { port } = this.#listening();
     const socket = await dialForPairing(identity, address, signal);

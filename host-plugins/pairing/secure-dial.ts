@@ -138,6 +138,9 @@ const reasons: Readonly<Record<string, string>> = {
   ENOTFOUND: 'its name is unknown; give an IP address, or correct the name',
   EAI_AGAIN: 'its name cannot be looked up now; is this device in a network?',
   ECONNRESET: 'it closed the connection',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'what answers there speaks no TLS; is the port right?',
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'what answers there speaks an old TLS; is it wdockd?',
+  ERR_SSL_UNSUPPORTED_PROTOCOL: 'what answers there speaks an old TLS; is it wdockd?',
   ETIMEDOUT: 'it does not answer; is it on, and in reach?',
 };
 

@@ -185,7 +185,8 @@ export class TrustStore extends EventEmitter<{ added: [TrustedDevice]; forgotten
   }
 }
 
-function parseDeviceName(text: string): string {
+/** Throws `usage`. */
+export function parseDeviceName(text: string): string {
   const name = DeviceName.safeParse(text);
   if (name.success) return name.data;
   throw new DockError('usage', `"${text.slice(0, 80)}": ${name.error.issues[0]?.message}`);

@@ -65,6 +65,18 @@ describe('two devices that pair again', () => {
   });
 });
 
+describe('what is no name for a device', () => {
+  it.each(['', 'a b', '../x', 'x'.repeat(64)])(
+    'as %j, is refused before anything is opened or sent',
+    async (name) => {
+      await using pc = await testDevice('pc');
+      const wish = { name, address: `127.0.0.1:${pc.port}`, code: '123456' };
+      await expect(pc.desk.join(wish, soon())).rejects.toMatchObject({ kind: 'usage' });
+      await expect(offered(pc, soon(), name)).rejects.toMatchObject({ kind: 'usage' });
+    },
+  );
+});
+
 it('a device does not pair with itself', async () => {
   await using pc = await testDevice('pc');
   const stop = new AbortController();
