@@ -45,7 +45,14 @@ await runMain(async (args, signal) => {
     probe.mark();
     await watched?.mark(signal);
     const outcome = await lab.mid
-      .trip(command, (event) => view.show(event), signal)
+      .trip(
+        command,
+        (event) => {
+          view.show(event);
+          watched?.note(event);
+        },
+        signal,
+      )
       .finally(() => view.close());
     await probe.nextReply(limit(signal, 30_000));
     const { networkGapMs } = probe.measure();

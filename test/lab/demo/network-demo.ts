@@ -1,5 +1,6 @@
 import { DockError } from '../../../protocol/dock-error.ts';
 import type { TripOutcome } from '../../../protocol/outcome.ts';
+import type { ProgressEvent } from '../../../protocol/progress-event.ts';
 import type { Lab } from '../lab.ts';
 import { labAddresses, lanB } from '../network/address-plan.ts';
 import { askPeer } from '../traffic/ask-peer.ts';
@@ -39,6 +40,10 @@ export class NetworkDemo implements AsyncDisposable {
 
   mark(signal: AbortSignal): Promise<void> {
     return this.#watch.mark(signal);
+  }
+
+  note(event: ProgressEvent): void {
+    this.#watch.note(event);
   }
 
   async measure(outcome: TripOutcome, signal: AbortSignal): Promise<TripNetwork> {

@@ -8,14 +8,17 @@ import {
 
 /** What a trip cost the guest's connections, for a person. */
 export function renderTripNetwork(trip: TripNetwork): string {
-  const { of, longestMs } = longestSilence(trip);
+  const { of, longestMs, during } = longestSilence(trip);
   const limitMs = silenceLimitMs(trip.downtimeMs);
   const verdict = longestMs <= limitMs ? 'within' : 'MORE than';
   const width = Math.max(...trip.silences.map((each) => each.of.length));
   return [
     '  silent for at most, as seen from the client:',
-    ...trip.silences.map((each) => `    ${each.of.padEnd(width)}  ${String(each.longestMs).padStart(6)} ms`),
-    `  longest: ${longestMs} ms (${of}), ${verdict} twice the ${Math.round(trip.downtimeMs)} ms of standing still and 200 ms`,
+    ...trip.silences.map(
+      (each) =>
+        `    ${each.of.padEnd(width)}  ${String(each.longestMs).padStart(6)} ms, from ${each.during ?? 'before'} on`,
+    ),
+    `  longest: ${longestMs} ms (${of}, from ${during ?? 'before'} on), ${verdict} twice the ${Math.round(trip.downtimeMs)} ms of standing still and 200 ms`,
     ...trip.newConnections.map(({ from, to, tookMs, failure }) =>
       tookMs === undefined
         ? `  new connection from ${from} to ${to}: FAILED, ${failure}`

@@ -4,11 +4,13 @@ import { createInterface, type Interface } from 'node:readline';
 import { interruption } from '../../../host-plugins/system/process/interruption.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import type { NetworkNamespace } from './network-namespace.ts';
-import { longestSilenceMs, parsePingReply } from './ping-output.ts';
+import { longestGap, parsePingReply } from './ping-output.ts';
 
 /** What the client saw of the guest between two marks. */
 export interface NetworkGap {
   networkGapMs: number;
+  /** When the longest gap began, ms since 1970. */
+  gapFromMs: number;
   replies: number;
   observedMs: number;
 }
@@ -89,8 +91,9 @@ export class GapProbe implements AsyncDisposable {
   /** What was seen since the last mark. A silence that still lasts counts up to now. */
   measure(): NetworkGap {
     const toMs = Date.now();
+    const { ms, fromMs } = longestGap(this.#repliesMs, this.#fromMs, toMs);
     return {
-      networkGapMs: longestSilenceMs(this.#repliesMs, this.#fromMs, toMs),
+      ...{ networkGapMs: ms, gapFromMs: fromMs },
       replies: this.#repliesMs.length,
       observedMs: toMs - this.#fromMs,
     };

@@ -4,18 +4,26 @@ export function parsePingReply(line: string): number | undefined {
   return match?.[1] === undefined ? undefined : Number(match[1]) * 1000;
 }
 
+/** A time without a sign of life. */
+export interface Gap {
+  readonly ms: number;
+  /** When it began, by the clock of what it was measured with. */
+  readonly fromMs: number;
+}
+
 /**
  * The longest time without an answer between two marks, both included: silence that has not ended at `toMs` counts
  * up to there.
  * @param repliesMs in the order they came
  */
-export function longestSilenceMs(repliesMs: readonly number[], fromMs: number, toMs: number): number {
-  let longest = 0;
+export function longestGap(repliesMs: readonly number[], fromMs: number, toMs: number): Gap {
+  let longest: Gap = { ms: 0, fromMs };
   let last = fromMs;
-  for (const reply of repliesMs) {
-    if (reply < fromMs || reply > toMs) continue;
-    longest = Math.max(longest, reply - last);
-    last = reply;
-  }
-  return Math.max(longest, toMs - last);
+  const end = (atMs: number) => {
+    if (atMs - last > longest.ms) longest = { ms: atMs - last, fromMs: last };
+    last = atMs;
+  };
+  for (const reply of repliesMs) if (reply >= fromMs && reply <= toMs) end(reply);
+  end(toMs);
+  return longest;
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { isIPv6 } from 'node:net';
 import type { z } from 'zod';
 import { keepPace } from './pace.ts';
-import { Silence } from './silence.ts';
+import { describeSilence, nowMs, Silence } from './silence.ts';
 import type { DatagramsSeen } from './traffic-report.ts';
 
 /** Small: they are there for their numbers. */
@@ -15,7 +15,7 @@ const lateMs = 2_000;
 export class Datagrams {
   readonly #name: string;
   readonly #socket: Socket;
-  readonly #silence = new Silence(performance.now());
+  readonly #silence = new Silence(nowMs());
   /** When each was sent that has not come back. */
   readonly #awaitedMs = new Map<number, number>();
   #sent = 0;
@@ -39,27 +39,27 @@ export class Datagrams {
   }
 
   mark(): void {
-    this.#silence.mark(performance.now());
+    this.#silence.mark(nowMs());
   }
 
   report(): z.infer<typeof DatagramsSeen> {
-    const nowMs = performance.now();
-    const lost = [...this.#awaitedMs.values()].filter((sentMs) => nowMs - sentMs > lateMs).length;
+    const now = nowMs();
+    const lost = [...this.#awaitedMs.values()].filter((sentMs) => now - sentMs > lateMs).length;
     return {
       ...{ name: this.#name, sent: this.#sent, answered: this.#answered, lost, doubled: this.#doubled },
-      longestSilenceMs: Math.round(this.#silence.longestMs(nowMs)),
+      ...describeSilence(this.#silence.longest(now)),
     };
   }
 
   #send(): void {
     const message = Buffer.alloc(datagramBytes);
     message.writeUInt32BE(this.#sent);
-    this.#awaitedMs.set(this.#sent++, performance.now());
+    this.#awaitedMs.set(this.#sent++, nowMs());
     this.#socket.send(message, () => undefined);
   }
 
   #take(sequence: number): void {
-    this.#silence.heard(performance.now());
+    this.#silence.heard(nowMs());
     if (this.#awaitedMs.delete(sequence)) this.#answered++;
     else this.#doubled++;
   }

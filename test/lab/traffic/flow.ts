@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { keepPace, paceMs } from './pace.ts';
-import { Silence } from './silence.ts';
+import { describeSilence, nowMs, Silence } from './silence.ts';
 import { StreamCheck, type StreamCounters, StreamSource } from './stream-content.ts';
 
 /** What both ends of a flow must know of it; the one that connects sends it as its first line. */
@@ -21,6 +21,8 @@ export interface FlowReport extends StreamCounters {
   readonly sentBytes: number;
   /** Since the last mark, by this end's clock; that of a guest stands still while it is moved. */
   readonly longestSilenceMs: number;
+  /** When that silence began, ms since 1970, by the same clock. */
+  readonly silentFromMs: number;
 }
 
 /** After a stall, what was not sent is not made up for: a burst would be measured as life that was none. */
@@ -32,11 +34,11 @@ export class Flow {
   readonly #socket: Socket;
   readonly #source: StreamSource;
   readonly #check: StreamCheck;
-  readonly #silence = new Silence(performance.now());
+  readonly #silence = new Silence(nowMs());
   /** The same memory each time: what a guest writes to has to be moved with it. */
   readonly #piece: Buffer;
   #sending = false;
-  #lastMs = performance.now();
+  #lastMs = nowMs();
   #ended: string | undefined;
 
   constructor(socket: Socket, { name, salt, bitsPerS }: FlowHeader, side: 'connects' | 'accepts') {
@@ -48,7 +50,7 @@ export class Flow {
     this.#piece = Buffer.alloc(Math.ceil((bitsPerS / 8) * ((paceMs * mostStepsAtOnce) / 1000)));
     socket.setNoDelay(true);
     socket.on('data', (piece: Buffer) => {
-      this.#silence.heard(performance.now());
+      this.#silence.heard(nowMs());
       this.#check.take(piece);
     });
     socket.on('error', (error) => {
@@ -67,7 +69,7 @@ export class Flow {
   }
 
   mark(): void {
-    this.#silence.mark(performance.now());
+    this.#silence.mark(nowMs());
   }
 
   report(): FlowReport {
@@ -77,14 +79,14 @@ export class Flow {
       ended: this.#ended,
       sentBytes: this.#source.sentBytes,
       ...this.#check.counters,
-      longestSilenceMs: Math.round(this.#silence.longestMs(performance.now())),
+      ...describeSilence(this.#silence.longest(nowMs())),
     };
   }
 
   #send(bitsPerS: number): void {
-    const nowMs = performance.now();
-    const dueMs = Math.min(nowMs - this.#lastMs, paceMs * mostStepsAtOnce);
-    this.#lastMs = nowMs;
+    const now = nowMs();
+    const dueMs = Math.min(now - this.#lastMs, paceMs * mostStepsAtOnce);
+    this.#lastMs = now;
     if (this.#ended !== undefined || this.#sending) return;
     const piece = this.#piece.subarray(0, Math.round((bitsPerS / 8) * (dueMs / 1000)));
     this.#source.fill(piece);

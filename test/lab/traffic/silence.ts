@@ -1,25 +1,39 @@
-/** The longest time between two signs of life, measured by whoever listens for them. Times in milliseconds. */
+import type { Gap } from '../network/ping-output.ts';
+
+/** The longest time between two signs of life, measured by whoever listens for them. Times in milliseconds since 1970. */
 export class Silence {
   #lastMs: number;
-  #longestMs = 0;
+  #longest: Gap;
 
   constructor(nowMs: number) {
     this.#lastMs = nowMs;
+    this.#longest = { ms: 0, fromMs: nowMs };
   }
 
   heard(nowMs: number): void {
-    this.#longestMs = Math.max(this.#longestMs, nowMs - this.#lastMs);
+    this.#longest = this.longest(nowMs);
     this.#lastMs = nowMs;
   }
 
   /** Starts a measurement; what was before does not count, also not of a silence that is under way. */
   mark(nowMs: number): void {
     this.#lastMs = nowMs;
-    this.#longestMs = 0;
+    this.#longest = { ms: 0, fromMs: nowMs };
   }
 
   /** A silence that still lasts counts up to now. */
-  longestMs(nowMs: number): number {
-    return Math.max(this.#longestMs, nowMs - this.#lastMs);
+  longest(nowMs: number): Gap {
+    const ms = nowMs - this.#lastMs;
+    return ms > this.#longest.ms ? { ms, fromMs: this.#lastMs } : this.#longest;
   }
+}
+
+/** The time since 1970, which no setting of the clock makes jump. */
+export function nowMs(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/** As it stands in a report. */
+export function describeSilence(gap: Gap) {
+  return { longestSilenceMs: Math.round(gap.ms), silentFromMs: Math.round(gap.fromMs) };
 }

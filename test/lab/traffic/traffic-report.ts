@@ -26,6 +26,7 @@ export const FlowSeen = z.object({
   mismatches: z.int(),
   firstMismatch: z.object({ block: z.int(), finding: z.string() }).optional(),
   longestSilenceMs: z.number(),
+  silentFromMs: z.number(),
 });
 
 /** A stream of numbered datagrams that the guest sends back. */
@@ -37,6 +38,7 @@ export const DatagramsSeen = z.object({
   lost: z.int(),
   doubled: z.int(),
   longestSilenceMs: z.number(),
+  silentFromMs: z.number(),
 });
 
 /** What the client has seen; silences are since the last mark, everything else since the start. */

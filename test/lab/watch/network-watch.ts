@@ -1,12 +1,13 @@
 import { DockError } from '../../../protocol/dock-error.ts';
 import type { TripOutcome } from '../../../protocol/outcome.ts';
+import type { ProgressEvent } from '../../../protocol/progress-event.ts';
 import type { Lab } from '../lab.ts';
 import { labAddresses, labAddresses6, lanB } from '../network/address-plan.ts';
 import { GapProbe } from '../network/gap-probe.ts';
 import { askPeer } from '../traffic/ask-peer.ts';
 import { Traffic } from '../traffic/traffic.ts';
 import type { TrafficSeen } from '../traffic/traffic-report.ts';
-import type { NewConnection, TripNetwork } from './trip-network.ts';
+import { type NewConnection, type StageStart, stageAt, type TripNetwork } from './trip-network.ts';
 
 /** In each direction of each connection. */
 const bitsPerS = 1_000_000;
@@ -34,6 +35,7 @@ export class NetworkWatch implements AsyncDisposable {
   readonly #pings: ReadonlyMap<string, GapProbe>;
   readonly #traffic: Traffic;
   readonly #resources: AsyncDisposableStack;
+  readonly #stages: StageStart[] = [];
   #lostBefore = 0;
 
   private constructor(
@@ -71,7 +73,13 @@ export class NetworkWatch implements AsyncDisposable {
   /** A trip begins: silences count from here. */
   async mark(signal: AbortSignal): Promise<void> {
     for (const ping of this.#pings.values()) ping.mark();
+    this.#stages.length = 0;
     this.#lostBefore = countLost(await this.#traffic.mark(signal));
+  }
+
+  /** To be told what the trip says of itself, so that a silence can be found in a stage of it. */
+  note(event: ProgressEvent): void {
+    if (event.kind === 'stage-started') this.#stages.push({ stage: event.stage, atMs: event.at });
   }
 
   /** What the trip that is over has cost. The guest is asked over new connections now. */
@@ -81,13 +89,15 @@ export class NetworkWatch implements AsyncDisposable {
       kind: outcome.kind,
       downtimeMs: outcome.downtimeMs ?? 0,
       silences: [
-        ...[...this.#pings].map(([name, ping]) => ({
-          of: `ping ${name}`,
-          longestMs: Math.round(ping.measure().networkGapMs),
-        })),
-        ...[...seen.flows, ...seen.datagrams].map(({ name, longestSilenceMs }) => ({
+        ...[...this.#pings].map(([name, ping]) => {
+          const { networkGapMs, gapFromMs } = ping.measure();
+          const during = stageAt(this.#stages, gapFromMs);
+          return { of: `ping ${name}`, longestMs: Math.round(networkGapMs), during };
+        }),
+        ...[...seen.flows, ...seen.datagrams].map(({ name, longestSilenceMs, silentFromMs }) => ({
           of: name,
           longestMs: longestSilenceMs,
+          during: stageAt(this.#stages, silentFromMs),
         })),
       ],
       newConnections: await this.#connectAnew(outcome.kind, signal),

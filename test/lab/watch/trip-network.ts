@@ -1,3 +1,5 @@
+import type { StageName } from '../../../protocol/progress-event.ts';
+
 /** A new TCP connection that a host of the lab made to the guest after a trip. */
 export interface NewConnection {
   readonly from: 'client' | 'client-b';
@@ -13,6 +15,19 @@ export interface SilenceSeen {
   /** E.g. `ping ipv4`, or a flow's name. */
   readonly of: string;
   readonly longestMs: number;
+  /** The stage of the trip in which it began; undefined where that was before the first or after the last. */
+  readonly during: StageName | undefined;
+}
+
+/** When a stage of a trip began, ms since 1970. */
+export interface StageStart {
+  readonly stage: StageName;
+  readonly atMs: number;
+}
+
+/** The stage that a moment lies in. @param stages in their order; each lasts until the next begins */
+export function stageAt(stages: readonly StageStart[], atMs: number): StageName | undefined {
+  return stages.findLast((each) => each.atMs <= atMs)?.stage;
 }
 
 /** What was seen of the guest's network during a trip and right after it, from outside. */
@@ -32,7 +47,7 @@ export function silenceLimitMs(downtimeMs: number): number {
 }
 
 export function longestSilence({ silences }: TripNetwork): SilenceSeen {
-  const first: SilenceSeen = { of: 'nothing', longestMs: 0 };
+  const first: SilenceSeen = { of: 'nothing', longestMs: 0, during: undefined };
   return silences.reduce((worst, seen) => (seen.longestMs > worst.longestMs ? seen : worst), first);
 }
 

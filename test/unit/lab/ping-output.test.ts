@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { longestSilenceMs, parsePingReply } from '../../lab/network/ping-output.ts';
+import { longestGap, parsePingReply } from '../../lab/network/ping-output.ts';
 
 describe('a line of ping', () => {
   it.each([
@@ -21,26 +21,26 @@ describe('a line of ping', () => {
 
 describe('the longest silence', () => {
   it('is the whole time where nothing answered', () => {
-    expect(longestSilenceMs([], 1000, 4000)).toBe(3000);
+    expect(longestGap([], 1000, 4000)).toEqual({ ms: 3000, fromMs: 1000 });
   });
 
   it('counts a silence that has not ended yet', () => {
-    expect(longestSilenceMs([1010, 1020], 1000, 1500)).toBe(480);
+    expect(longestGap([1010, 1020], 1000, 1500)).toEqual({ ms: 480, fromMs: 1020 });
   });
 
   it('counts a silence that began before the first answer', () => {
-    expect(longestSilenceMs([1400, 1410], 1000, 1420)).toBe(400);
+    expect(longestGap([1400, 1410], 1000, 1420)).toEqual({ ms: 400, fromMs: 1000 });
   });
 
   it('leaves out what was answered before the mark and after the end', () => {
-    expect(longestSilenceMs([100, 1010, 1020, 9000], 1000, 1025)).toBe(10);
+    expect(longestGap([100, 1010, 1020, 9000], 1000, 1025).ms).toBe(10);
   });
 
   it('is never shorter than the mean, nor longer than the time between the marks', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 5000 })), (times) => {
         const replies = times.toSorted((a, b) => a - b);
-        const longest = longestSilenceMs(replies, 0, 5000);
+        const longest = longestGap(replies, 0, 5000).ms;
         expect(longest).toBeLessThanOrEqual(5000);
         expect(longest).toBeGreaterThanOrEqual(5000 / (replies.length + 1) - 1e-9);
       }),

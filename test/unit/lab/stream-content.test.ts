@@ -59,7 +59,7 @@ describe('the silence that a listener measures', () => {
   it('counts one that has not ended', () => {
     const silence = new Silence(1_000);
     silence.heard(1_010);
-    expect(silence.longestMs(1_500)).toBe(490);
+    expect(silence.longest(1_500)).toEqual({ ms: 490, fromMs: 1_010 });
   });
 
   it('leaves out what was before the mark', () => {
@@ -67,6 +67,6 @@ describe('the silence that a listener measures', () => {
     silence.heard(900);
     silence.mark(1_000);
     silence.heard(1_020);
-    expect(silence.longestMs(1_030)).toBe(20);
+    expect(silence.longest(1_030).ms).toBe(20);
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   longestSilence,
   silenceLimitMs,
+  stageAt,
   summarizeSilences,
   type TripNetwork,
 } from '../../lab/watch/trip-network.ts';
@@ -9,7 +10,7 @@ import {
 const trip = (downtimeMs: number, ...silencesMs: number[]): TripNetwork => ({
   kind: 'dock',
   downtimeMs,
-  silences: silencesMs.map((longestMs, at) => ({ of: `thing ${at}`, longestMs })),
+  silences: silencesMs.map((longestMs, at) => ({ of: `thing ${at}`, longestMs, during: 'hand-over' })),
   newConnections: [],
   datagramsLost: 0,
 });
@@ -26,7 +27,7 @@ describe('the silences of several trips', () => {
   });
 
   it('count by what was silent for longest', () => {
-    expect(longestSilence(trip(100, 30, 90, 60))).toEqual({ of: 'thing 1', longestMs: 90 });
+    expect(longestSilence(trip(100, 30, 90, 60))).toMatchObject({ of: 'thing 1', longestMs: 90 });
   });
 
   it('have a median and a worst', () => {
@@ -35,5 +36,22 @@ describe('the silences of several trips', () => {
       worstMs: 40,
     });
     expect(summarizeSilences([trip(1, 40), trip(1, 10)])).toMatchObject({ medianMs: 25, trips: 2 });
+  });
+});
+
+describe('the stage that a silence began in', () => {
+  const stages = [
+    { stage: 'transfer', atMs: 1_000 },
+    { stage: 'hand-over', atMs: 2_000 },
+  ] as const;
+
+  it('is none before the first', () => {
+    expect(stageAt(stages, 999)).toBeUndefined();
+  });
+
+  it('is the one that began last until then', () => {
+    expect(stageAt(stages, 1_999)).toBe('transfer');
+    expect(stageAt(stages, 2_000)).toBe('hand-over');
+    expect(stageAt(stages, 9_000)).toBe('hand-over');
   });
 });
