@@ -26,6 +26,15 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        // Debian as it is installed, twice: `npm run package:try`, as root; not a part of `npm test`.
+        test: {
+          name: 'packages',
+          include: ['test/packages/**/*.test.ts'],
+          testTimeout: 5 * 60_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

@@ -1,0 +1,172 @@
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildHostPackage } from '../../packaging/host/build.ts';
+import { cacheFolder } from '../lab/cache/cache-folder.ts';
+import { FreshMachine } from './fresh-machine.ts';
+import { FreshTree, type Release, releases } from './fresh-tree.ts';
+
+const within = (seconds: number) => AbortSignal.timeout(seconds * 1000);
+
+/** An ordinary apt would ask; and what is only recommended is not needed. */
+const quietly = ['--yes', '--quiet=2', '--no-install-recommends'];
+const inTree = '/root/wireless-dock.deb';
+const disk = '/home/work.qcow2';
+
+describe.runIf(process.geteuid?.() === 0).each(Object.keys(releases) as Release[])(
+  'a fresh %s',
+  (release) => {
+    const { qemuFrom } = releases[release];
+    const target = qemuFrom === undefined ? [] : [`--target-release=${qemuFrom}`];
+    const stack = new AsyncDisposableStack();
+    let tree: FreshTree;
+    let machine: FreshMachine;
+    let dependencies: string;
+    /** All files, before it was installed and with its dependencies there. */
+    let before: string[];
+    /** The processes of the virtual machine. */
+    let running: string;
+
+    const run = (...argv: string[]) => machine.run(argv, within(120));
+    const shell = (script: string) => run('sh', '-euc', script);
+    const install = (...options: string[]) => run('apt-get', 'install', ...quietly, ...options, inTree);
+    const processes = () => shell('cat /run/wireless-dock/work/*.pid.json');
+    const stateOfWork = async () => {
+      const { status } = JSON.parse(await run('wdock', '--json', 'workspace', 'show', 'work')) as {
+        status: { state: string };
+      };
+      return status.state;
+    };
+    /** Logs, caches and what dpkg notes of itself go on growing. */
+    const listFiles = async () => {
+      const changing = /^\/(var\/(log|cache|tmp)|var\/lib\/(dpkg|apt|systemd)|tmp|root)\//;
+      const files = await run('find', '/', '-xdev', '-printf', '%p %y %m %U:%G\n');
+      return files
+        .split('\n')
+        .filter((line) => !changing.test(line))
+        .sort();
+    };
+
+    beforeAll(async () => {
+      const signal = within(600);
+      const folder = await mkdtemp(join(tmpdir(), 'wdp-'));
+      stack.defer(() => rm(folder, { recursive: true, force: true }));
+      const { path } = await buildHostPackage(folder, 'quick');
+      tree = stack.use(await FreshTree.unpack(release, cacheFolder(), () => undefined, signal));
+      await copyFile(path, join(tree.root, inTree));
+      // The machine has no way out, so what it needs is fetched before it is booted.
+      await tree.run(['apt-get', 'update', '--quiet=2'], signal);
+      dependencies = (await tree.run(['dpkg-deb', '--field', inTree, 'Depends'], signal)).trim();
+      await tree.run(['apt-get', 'satisfy', ...quietly, '--download-only', ...target, dependencies], signal);
+    }, 600_000);
+
+    afterAll(async () => {
+      await stack.disposeAsync();
+    }, 60_000);
+
+    it.runIf(qemuFrom !== undefined)('is told that it needs a newer QEMU than its own', async () => {
+      const said = await tree.run(
+        ['sh', '-c', `apt-get install ${quietly.join(' ')} --simulate ${inTree} 2>&1; test $? != 0`],
+        within(60),
+      );
+      expect(said).toMatch(/qemu-system-x86 \(>= 1:10\.0\)/);
+    });
+
+    it('has all that the package depends on', async () => {
+      await tree.run(['apt-get', 'install', ...quietly, '--simulate', ...target, inTree], within(60));
+      machine = stack.use(await FreshMachine.boot(tree.root, within(120)));
+      await run('apt-get', 'satisfy', ...quietly, ...target, dependencies);
+      await shell('useradd member; useradd stranger');
+      before = await listFiles();
+    });
+
+    it('installs it with apt from the file, and the service is ready when apt is', async () => {
+      expect(await install()).toMatch(/this device is a laptop/);
+      expect(await run('wdock', 'status')).toMatch(/^device: {2}.*, a laptop/);
+      expect((await run('systemctl', 'is-active', 'wdockd')).trim()).toBe('active');
+      expect((await run('systemctl', 'is-enabled', 'wdockd')).trim()).toBe('enabled');
+    });
+
+    it('has all in order for wdock doctor, or is told what to do', async () => {
+      const { checks } = JSON.parse(await run('wdock', '--json', 'doctor')) as {
+        checks: { name: string; state: string; remedy?: string }[];
+      };
+      expect(checks.filter(({ state }) => state === 'failed')).toEqual([]);
+      expect(checks.filter(({ state, remedy }) => state !== 'ok' && remedy === undefined)).toEqual([]);
+    });
+
+    it('lets nobody use wdock but root and the members of the group', async () => {
+      await run('gpasswd', '--add', 'member', 'wireless-dock');
+      const as = (user: string, ...argv: string[]) => run('runuser', '-u', user, '--', ...argv);
+      await expect(as('stranger', 'wdock', 'status')).rejects.toThrow(/member of the group wireless-dock/);
+      await expect(as('stranger', 'cat', '/var/lib/wireless-dock/log/wdockd.log')).rejects.toThrow(/denied/);
+      await expect(as('member', 'cat', '/var/lib/wireless-dock/identity/device.key')).rejects.toThrow(
+        /denied/,
+      );
+      await as('member', 'wdock', 'status');
+      expect(await as('member', 'wdock', 'logs')).toContain('ready');
+      await run('gpasswd', '--delete', 'member', 'wireless-dock');
+    });
+
+    it('knows every setting of the unit, which is as little exposed as docs/packages.md says', async () => {
+      expect(await run('systemd-analyze', 'verify', '--man=no', 'wdockd.service')).toBe('');
+      await run('systemd-analyze', 'security', '--threshold=35', '--no-pager', 'wdockd.service');
+    });
+
+    it('shows the manual pages, and its shells read the completions', async () => {
+      expect(await shell('man --warnings wdock 2>&1')).toMatch(/^WDOCK\(1\)/);
+      expect(await shell('man --warnings wdockd 2>&1')).toMatch(/^WDOCKD\(8\)/);
+      await run('bash', '-n', '/usr/share/bash-completion/completions/wdock');
+      await run('zsh', '-n', '/usr/share/zsh/vendor-completions/_wdock');
+    });
+
+    it('keeps a virtual machine running while wdockd is restarted, killed and installed again', async () => {
+      await run('qemu-img', 'create', '-q', '-f', 'qcow2', disk, '64M');
+      const shape = ['--base-memory', '256', '--max-plugged-memory', '256', '--max-vcpus', '1'];
+      await run('wdock', 'workspace', 'create', 'work', '--disk', disk, ...shape);
+      await run('wdock', 'workspace', 'start', 'work');
+      running = await processes();
+      const runsOn = async () => {
+        expect(await stateOfWork()).toBe('here');
+        expect(await processes()).toBe(running);
+      };
+      await run('systemctl', 'restart', 'wdockd');
+      await runsOn();
+      await run('systemctl', 'kill', '--signal=KILL', '--kill-whom=main', 'wdockd');
+      await run('systemctl', 'restart', 'wdockd');
+      await runsOn();
+      await install('--reinstall');
+      await runsOn();
+    });
+
+    it('keeps a changed configuration when the package is installed again', async () => {
+      await run('sed', '-i', 's/class: laptop/class: desktop/', '/etc/wireless-dock/wdockd.yaml');
+      await install('--reinstall');
+      expect(await run('wdock', 'status')).toMatch(/^device: {2}.*, a desktop/);
+    });
+
+    it('says at a purge which machine runs and which workspaces stay, and touches neither', async () => {
+      const said = await run('apt-get', 'purge', '--yes', '--quiet=2', 'wireless-dock');
+      expect(said).toMatch(/machine of the workspace work runs on/);
+      expect(said).toMatch(/workspaces stay, with their disks: work/);
+      expect(await processes()).toBe(running);
+      await install();
+      expect(await stateOfWork()).toBe('here');
+      expect(await processes()).toBe(running);
+    });
+
+    it('is as it was, after the workspace is gone and the package purged', async () => {
+      await run('wdock', 'workspace', 'stop', 'work', '--force');
+      await shell(`rm -r ${disk} /var/lib/wireless-dock/workspaces`);
+      await run('apt-get', 'remove', '--yes', '--quiet=2', 'wireless-dock');
+      await expect(run('systemctl', 'is-active', 'wdockd')).rejects.toThrow();
+      await run('test', '-e', '/etc/wireless-dock/wdockd.yaml');
+      await run('apt-get', 'purge', '--yes', '--quiet=2', 'wireless-dock');
+      expect(await listFiles()).toEqual(before);
+      await expect(run('getent', 'group', 'wireless-dock')).rejects.toThrow();
+      expect(await shell('find /run -name "*wireless-dock*" -o -name "*wdock*"')).toBe('');
+      expect(await run('ip', '-brief', 'link')).not.toContain('wd-');
+    });
+  },
+);
