@@ -23,7 +23,11 @@ export interface LabHostOptions {
   readonly address: string;
   /** Everything of this host is below it; short, because a socket's path has at most 107 bytes. */
   readonly folder: string;
+  /** What it pretends to be, a file of `profiles/` without its ending; default: `name`. */
+  readonly profile?: LabProfile;
 }
+
+export type LabProfile = 'mid' | 'pc' | 'small-pc';
 
 /** A simulated device: a wdockd of its own in a network namespace of its own, with its own state. */
 export class LabHost implements AsyncDisposable {
@@ -57,7 +61,7 @@ export class LabHost implements AsyncDisposable {
         'stateFolder: state',
         'runtimeFolder: run',
         'policies: [policies]',
-        `profile: ${join(import.meta.dirname, 'profiles', `${options.name}.yaml`)}`,
+        `profile: ${join(import.meta.dirname, 'profiles', `${options.profile ?? options.name}.yaml`)}`,
         'log: { level: debug }',
         '',
       ].join('\n'),

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { buildAgentPackage } from '../../packaging/agent/build.ts';
 import type { Progress } from './cache/cached-build.ts';
 import { type LabGuest, provideLabGuest } from './lab-guest.ts';
-import { LabHost } from './lab-host.ts';
+import { LabHost, type LabProfile } from './lab-host.ts';
 import {
   type LabLayout,
   labAddresses,
@@ -39,6 +39,8 @@ export interface LabOptions {
   readonly midLink?: LinkShapeName;
   /** Default: `lan`. */
   readonly layout?: LabLayout;
+  /** Default: `pc`. A small one is reached and left in half the time. */
+  readonly pc?: Exclude<LabProfile, 'mid'>;
   readonly progress: Progress;
 }
 
@@ -88,17 +90,18 @@ export class Lab implements AsyncDisposable {
         signal,
       ),
     );
-    const start = async (name: 'mid' | 'pc') =>
+    const start = async (name: 'mid' | 'pc', profile: LabProfile) =>
       resources.use(
         await LabHost.start({
           name,
           namespace: network[name],
           address: network.addresses[name],
           folder: join(folder, name),
+          profile,
         }),
       );
     options.progress('starting wdockd on both devices');
-    const [mid, pc] = await Promise.all([start('mid'), start('pc')]);
+    const [mid, pc] = await Promise.all([start('mid', 'mid'), start('pc', options.pc ?? 'pc')]);
     const lab = new Lab(network, mid, pc, folder, resources.move());
     try {
       await Promise.all([lab.#trust(mid, pc, signal), lab.#trust(pc, mid, signal)]);

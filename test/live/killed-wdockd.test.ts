@@ -60,7 +60,7 @@ describe('a wdockd that is killed during a dock', () => {
     const signal = within(14 * 60_000);
     lab = await Lab.start(
       await provideGuestWithAgent(() => undefined, signal),
-      { link: 'unshaped', progress: () => undefined },
+      { link: 'unshaped', pc: 'small-pc', progress: () => undefined },
       signal,
     );
     load = await VerifyWatch.open(lab.network.client, lab.guestAddress, 500, within(30_000));
@@ -86,7 +86,7 @@ describe('a wdockd that is killed during a dock', () => {
     if ((await onlyCopy(lab)).host === device) return;
     const trip = device === 'pc' ? (['dock', 'pc'] as const) : (['undock'] as const);
     const outcome = await lab.mid.trip(trip, () => undefined, within(tripLimitMs));
-    expect(judgeTrip(outcome)).toEqual([]);
+    expect(judgeTrip(outcome, 'small-pc')).toEqual([]);
     expect((await onlyCopy(lab)).host).toBe(device);
   }
 

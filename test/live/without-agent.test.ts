@@ -10,7 +10,7 @@ describe('a guest without an agent', () => {
     const guest = await provideLabGuest(undefined, () => undefined, within(10 * 60_000));
     await using lab = await Lab.start(
       guest,
-      { link: 'unshaped', progress: () => undefined },
+      { link: 'unshaped', pc: 'small-pc', progress: () => undefined },
       within(120_000),
     );
     await using load = await VerifyWatch.open(lab.network.client, lab.guestAddress, 500, within(60_000));

@@ -80,7 +80,11 @@ export class NetworkDemo implements AsyncDisposable {
     this.#say('every connection to the old addresses is closed');
     try {
       const limited = AbortSignal.any([signal, AbortSignal.timeout(anchorLimitMs)]);
-      const tookMs = await waitForAnchorToGo(this.#lab, limited);
+      const tookMs = await waitForAnchorToGo(
+        this.#lab.network.mid,
+        [this.#lab.guestAddress, this.#lab.guestAddress6],
+        limited,
+      );
       this.#say(`the anchor on mid was gone ${(tookMs / 1000).toFixed(1)} s later`);
     } catch (error) {
       signal.throwIfAborted();

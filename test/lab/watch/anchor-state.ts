@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DockError } from '../../../protocol/dock-error.ts';
-import type { Lab } from '../lab.ts';
 import type { NetworkNamespace } from '../network/network-namespace.ts';
 
 const pollMs = 200;
@@ -24,21 +23,25 @@ export async function keptAddresses(
 }
 
 /**
- * Waits until the MID keeps no address of the guest alive any more, and returns after how long, ms. To be called while
- * the guest is away, on another LAN.
+ * Waits until a device that the guest has left keeps none of these addresses of it alive any more, and returns after how
+ * long, ms.
  * @throws DockError `timeout` or `cancelled` by the signal, with what it still keeps
  */
-export async function waitForAnchorToGo(lab: Lab, signal: AbortSignal): Promise<number> {
+export async function waitForAnchorToGo(
+  device: NetworkNamespace,
+  addresses: readonly string[],
+  signal: AbortSignal,
+): Promise<number> {
   const beganMs = performance.now();
   for (;;) {
-    const kept = await keptAddresses(lab.network.mid, [lab.guestAddress, lab.guestAddress6], signal);
+    const kept = await keptAddresses(device, addresses, signal);
     if (kept.length === 0) return performance.now() - beganMs;
     try {
       // A route that goes is told by nobody whom a test may ask.
       await delay(pollMs, undefined, { signal });
     } catch (error) {
       const { kind } = DockError.from(signal.reason, 'cancelled');
-      throw new DockError(kind, `the MID still keeps ${kept.join(' and ')} alive`, { cause: error });
+      throw new DockError(kind, `${kept.join(' and ')} are still kept alive`, { cause: error });
     }
   }
 }
