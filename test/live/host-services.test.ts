@@ -4,6 +4,7 @@ import { Lab, provideGuestWithAgent } from '../lab/lab.ts';
 import type { LabHost } from '../lab/lab-host.ts';
 import { labAddresses, labAddresses6 } from '../lab/network/address-plan.ts';
 import { askPeer } from '../lab/traffic/ask-peer.ts';
+import { peerPort } from '../lab/traffic/guest-peer.ts';
 import { hostAddresses, listeningPorts, scanFromGuest, startServices } from '../lab/watch/host-services.ts';
 
 const within = (ms: number) => AbortSignal.timeout(ms);
@@ -24,7 +25,7 @@ describe('a guest', () => {
   beforeAll(async () => {
     const signal = within(14 * 60_000);
     const guest = await provideGuestWithAgent(silent, signal);
-    lab = await Lab.start(guest, { link: 'unshaped', progress: silent }, signal);
+    lab = await Lab.start(guest, { link: 'unshaped', pc: 'small-pc', progress: silent }, signal);
     const { mid, pc, client } = lab.network;
     for (const host of [mid, pc, client]) await startServices(host, servedPorts, within(30_000));
     const { addresses } = await askPeer(client, lab.guestAddress, { kind: 'network' }, within(60_000));
@@ -35,13 +36,20 @@ describe('a guest', () => {
     await lab?.[Symbol.asyncDispose]();
   });
 
-  /** What the guest reaches of these addresses, with every port that the host listens on among those it tries. */
-  async function reaches(host: LabHost, addresses: readonly string[]): Promise<string[]> {
+  /**
+   * What the guest reaches of these addresses, with every port that the host listens on among those it tries.
+   * @param guest the address by which the client reaches the guest
+   */
+  async function reaches(
+    host: LabHost,
+    addresses: readonly string[],
+    guest = lab.guestAddress,
+  ): Promise<string[]> {
     const listening = await listeningPorts(host.namespace, within(10_000));
     expect(listening).toEqual(expect.arrayContaining(servedPorts));
     return await scanFromGuest(
       {
-        ...{ from: lab.network.client, guest: lab.guestAddress, addresses },
+        ...{ from: lab.network.client, guest, addresses },
         ...{ tcpPorts: listening, udpPorts: [...servedPorts, 7440] },
       },
       within(scanLimitMs),
@@ -79,7 +87,7 @@ describe('a guest', () => {
 
   it('reaches no service of its host where it is on a bridge', async () => {
     const outcome = await lab.mid.trip(['dock', 'pc'], silent, within(tripLimitMs));
-    expect(judgeTrip(outcome)).toEqual([]);
+    expect(judgeTrip(outcome, 'small-pc')).toEqual([]);
     await expectNothingReached(lab.pc);
   });
 
@@ -93,10 +101,29 @@ describe('a guest', () => {
     await lab.mid.trip(['undock'], silent, within(tripLimitMs));
     await lab.setDevicePolicy(lab.pc, 'version: 1\nnetwork:\n  open: [tcp/8080, udp/5353]\n');
     const outcome = await lab.mid.trip(['dock', 'pc'], silent, within(tripLimitMs));
-    expect(judgeTrip(outcome)).toEqual([]);
+    expect(judgeTrip(outcome, 'small-pc')).toEqual([]);
     expect(await reaches(lab.pc, [labAddresses.pc])).toEqual([
       `tcp/8080 at ${labAddresses.pc}`,
       `udp/5353 at ${labAddresses.pc}`,
     ]);
+  });
+
+  it('reaches no service of its host behind NAT but DHCP and DNS, and is reached by the ports that are forwarded', async () => {
+    await lab.mid.trip(['undock'], silent, within(tripLimitMs));
+    const forwarded = `network:\n  prefer: [nat]\n  forward: [tcp/${peerPort}]\n`;
+    await lab.setDevicePolicy(lab.pc, `version: 1\n${forwarded}`);
+    const outcome = await lab.mid.trip(['dock', 'pc'], silent, within(tripLimitMs));
+    expect(outcome.guest.after?.network.mode).toBe('nat');
+
+    const addresses = await hostAddresses(lab.pc.namespace, card, within(10_000));
+    const reached = await reaches(lab.pc, addresses, labAddresses.pc);
+    const named = reached.filter((each) => !/^(tcp|udp)\/53 at /.test(each));
+    expect(named).toEqual([]);
+    expect(reached.filter((each) => each.endsWith(` at ${labAddresses.pc}`))).toEqual([]);
+    // The LAN itself is open to it.
+    const elsewhere = { from: lab.network.client, guest: labAddresses.pc, addresses: [labAddresses.client] };
+    expect(
+      await scanFromGuest({ ...elsewhere, tcpPorts: [8080], udpPorts: [] }, within(scanLimitMs)),
+    ).toEqual([`tcp/8080 at ${labAddresses.client}`]);
   });
 });
