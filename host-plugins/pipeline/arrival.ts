@@ -87,7 +87,7 @@ export class Arrival {
     } catch (error) {
       if (this.#waiting.signal.aborted) return;
       surroundings.log.warn({ workspace: name, err: error }, 'the state did not arrive');
-      await keeper.end();
+      await keeper.end({ neverRan: true });
       await handOver.input({ in: 'vm-gone' });
     } finally {
       this.#memory?.[Symbol.dispose]();
@@ -100,7 +100,7 @@ export class Arrival {
     if (this.#workspace.isOwner) return;
     this.#laying.abort(new DockError('cancelled', 'the VM does not come'));
     this.#workspace.readiness = undefined;
-    await this.#workspace.keeper.end();
+    await this.#workspace.keeper.end({ neverRan: true });
     if (!this.#workspace.isHome) await this.#workspace.closeDisk(signal);
   }
 

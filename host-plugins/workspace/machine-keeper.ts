@@ -35,6 +35,8 @@ export class MachineKeeper implements AsyncDisposable {
   readonly #options: MachineKeeperOptions;
   #machine: RunningMachine | undefined;
   #watch: AbortController | undefined;
+  /** The end of the machine before, which takes seconds where its disk is away. */
+  #ending: Promise<void> = Promise.resolve();
 
   constructor(options: MachineKeeperOptions) {
     this.#options = options;
@@ -76,6 +78,8 @@ export class MachineKeeper implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<RunningMachine> {
     const { paths, network, accelerator } = this.#options;
+    await this.#ending; // bounded, by endLimitMs
+    signal.throwIfAborted();
     const record = this.#options.record();
     await takeSeat(record, paths, network, signal);
     const qemu = await startQemu(
@@ -122,14 +126,24 @@ export class MachineKeeper implements AsyncDisposable {
     }
   }
 
-  /** Ends QEMU if there is one, and gives back what it needed of this host. Good when there is nothing. */
-  async end(): Promise<void> {
-    const signal = AbortSignal.timeout(endLimitMs);
-    this.#watch?.abort();
-    const machine = this.#machine;
-    this.#machine = undefined;
-    await machine?.end(signal);
-    await this.leave();
+  /**
+   * Ends QEMU if there is one, and gives back what it needed of this host. Good when there is nothing; a second call
+   * waits for the first. `neverRan`: it has nothing to write to its disk, so it is not asked, which would take seconds
+   * where the disk is away.
+   */
+  async end(options: { readonly neverRan?: boolean } = {}): Promise<void> {
+    const before = this.#ending;
+    const ending = (async (): Promise<void> => {
+      await before;
+      const signal = AbortSignal.timeout(endLimitMs);
+      this.#watch?.abort();
+      const machine = this.#machine;
+      this.#machine = undefined;
+      await (options.neverRan === true ? machine?.kill(signal) : machine?.end(signal));
+      await this.leave();
+    })();
+    this.#ending = ending.catch(() => undefined); // its caller sees the error
+    await ending;
   }
 
   /** Removes tap and bus of a machine that has ended. */

@@ -62,6 +62,12 @@ export class RunningMachine implements VirtualMachine, AsyncDisposable {
     await this.qemu.quit(signal);
   }
 
+  /** Ends a QEMU whose VM never ran, at once. */
+  async kill(signal: AbortSignal): Promise<void> {
+    await this.link[Symbol.asyncDispose]();
+    await this.qemu.kill(signal);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.link[Symbol.asyncDispose]();
     await this.qemu[Symbol.asyncDispose]();
