@@ -5,7 +5,7 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { RpcTable } from '../../protocol/json-rpc.ts';
 import type { HeartbeatTimes } from '../rpc/heartbeat.ts';
 import { type CallOptions, maxRpcMessageBytes, RpcConnection } from '../rpc/rpc-connection.ts';
-import { type RpcService, rpcService } from '../rpc/rpc-server.ts';
+import { type ErasedMethod, type ErasedService, type RpcService, rpcService } from '../rpc/rpc-server.ts';
 import type { RpcMethod, RpcParams, RpcProgress, RpcResult } from '../rpc/rpc-types.ts';
 import { dialAndUpgrade } from './dial-and-upgrade.ts';
 import type { DeviceId } from './fingerprint.ts';
@@ -175,12 +175,35 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
     this.#upgrader.handleUpgrade(request, socket, head, (webSocket) => this.#adopt(device, webSocket));
   }
 
+  /**
+   * Looked up at each call: while wdockd starts it dials already, to ask what became of a hand-over, and such a
+   * connection must not stay dumb.
+   */
+  #serviceFor(caller: PeerCaller): ErasedService {
+    const { table } = this.#options;
+    const current = (): ErasedService | undefined =>
+      this.#service === undefined ? undefined : rpcService({ ...this.#service, table, caller });
+    const starting: ErasedMethod = { outlivesCaller: false, invoke: notYet };
+    return {
+      find: (name) => {
+        const service = current();
+        return service === undefined ? starting : service.find(name);
+      },
+      get running() {
+        return current()?.running;
+      },
+      get onDefect() {
+        return current()?.onDefect;
+      },
+    };
+  }
+
   #adopt(device: TrustedDevice, socket: WebSocket): RpcConnection<T> {
     const { table, heartbeat } = this.#options;
     const caller = { deviceId: device.id, name: device.name };
     const connection = new RpcConnection<T>(socket, {
       call: table,
-      serve: this.#service === undefined ? undefined : rpcService({ ...this.#service, table, caller }),
+      serve: this.#serviceFor(caller),
       gone: (why) => new DockError('peer-gone', `the connection to "${device.name}" is lost: ${why}`),
       remoteError: (error) => seenFromHere(device, error),
       ...(heartbeat === undefined ? {} : { heartbeat }),
@@ -198,6 +221,11 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
     if (!wasConnected) this.emit('reachable', device);
     return connection;
   }
+}
+
+/** What a device is told while this one still finds out what it has; whoever has to know asks again. */
+async function notYet(): Promise<never> {
+  throw new DockError('conflict', 'wdockd is starting on that device; try again in a moment');
 }
 
 /** "Gone" and "untrusted" mean the other end of *this* connection; what the device says of a third is a refusal. */

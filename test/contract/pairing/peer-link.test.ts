@@ -8,7 +8,14 @@ import { WebSocket } from 'ws';
 import { generateIdentity, type Identity } from '../../../host-plugins/pairing/identity.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { harmlessRelay } from './pairing-fixture.ts';
-import { pairedDevices, type TestDevice, type TestHandlers, testDevice, trust } from './two-devices.ts';
+import {
+  pairedDevices,
+  type TestDevice,
+  type TestHandlers,
+  testDevice,
+  trust,
+  whoAmI,
+} from './two-devices.ts';
 
 vi.setConfig({ testTimeout: 30_000 }); // processes and sockets, on a machine that may be busy
 
@@ -91,6 +98,22 @@ describe('somebody who is not trusted', () => {
       'mid',
     );
     for (const socket of noise) socket.destroy();
+  });
+});
+
+describe('a device that starts', () => {
+  it('says so on a connection that it opened itself meanwhile, and answers on it when it is ready', async () => {
+    await using devices = await pairedDevices({ mid: { handlers: 'later' } });
+    const { mid, pc } = devices;
+    const options = () => ({ signal: soon() });
+    // As a hand-over does, which asks the other device before anything else.
+    expect(await mid.peers.call(pc.identity.id, 'whoAmI', {}, options())).toBe('mid');
+    await expect(pc.peers.call(mid.identity.id, 'whoAmI', {}, options())).rejects.toMatchObject({
+      kind: 'conflict',
+      message: expect.stringContaining('is starting'),
+    });
+    mid.peers.serve({ handlers: whoAmI });
+    expect(await pc.peers.call(mid.identity.id, 'whoAmI', {}, options())).toBe('pc');
   });
 });
 

@@ -16,6 +16,8 @@ export const testTable = {
 } as const;
 export type TestHandlers = RpcHandlerPart<typeof testTable, PeerCaller>;
 
+export const whoAmI: TestHandlers = { whoAmI: async (_params, { caller }) => caller.name };
+
 export interface TestDevice {
   readonly name: string;
   readonly identity: Identity;
@@ -31,7 +33,8 @@ export interface TestDevice {
 }
 
 export interface DeviceOptions {
-  readonly handlers?: TestHandlers;
+  /** `later`: it does not answer calls yet, as a wdockd that starts. */
+  readonly handlers?: TestHandlers | 'later';
   readonly heartbeat?: HeartbeatTimes;
   readonly address?: string;
   /** Of a pairing code. */
@@ -59,7 +62,8 @@ export async function testDevice(
     ...(heartbeat === undefined ? {} : { heartbeat }),
   });
   const channels = new Channels({ identity, trust, server });
-  peers.serve({ handlers: options.handlers ?? { whoAmI: async (_params, { caller }) => caller.name } });
+  const { handlers = whoAmI } = options;
+  if (handlers !== 'later') peers.serve({ handlers });
   const { port } = await server.listen(options.address ?? '127.0.0.1', 0);
   return {
     name,
