@@ -53,7 +53,15 @@ export class Departure implements AsyncDisposable {
         AbortSignal.any([signal, AbortSignal.timeout(acceptLimitMs)]),
       );
       await handOver.input({ in: 'offer', peer: this.#target.id });
-      const answer = await accepted;
+      const answer = await accepted.catch((cause: unknown) => {
+        signal.throwIfAborted();
+        throw new DockError(
+          'timeout',
+          `"${this.#target.name}" prepared for the VM and then did not answer its offer within ${acceptLimitMs / 1000} s; ` +
+            'it runs on here. Look at the log of wdockd there (wdock logs)',
+          { cause },
+        );
+      });
       if (answer.kind !== 'accepted') throw refused(this.#target.name, answer);
       this.#outgoing = await OutgoingMigration.start(
         qmp,
