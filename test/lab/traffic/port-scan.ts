@@ -38,14 +38,21 @@ function takesConnection(host: string, port: number, timeoutMs: number): Promise
 export function sendDatagram(address: string, port: number, timeoutMs: number): Promise<DatagramFate> {
   return new Promise((resolve) => {
     const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
-    const timer = setTimeout(() => settle('silent'), timeoutMs);
+    let settled = false;
     const settle = (fate: DatagramFate) => {
+      if (settled) return;
+      settled = true;
       clearTimeout(timer);
       socket.close();
       resolve(fate);
     };
-    socket.once('message', () => settle('answered')).once('error', () => settle('refused'));
-    // Connected, or nobody would say that it was refused.
-    socket.connect(port, address, () => socket.send('anybody there?'));
+    const timer = setTimeout(() => settle('silent'), timeoutMs);
+    // More than one can come: of the connecting, of the sending, and of what ICMP says later.
+    socket.on('message', () => settle('answered')).on('error', () => settle('refused'));
+    // Connected, or nobody would say that it was refused. As a listener: a callback is also called when there is no route.
+    socket.once('connect', () => {
+      if (!settled) socket.send('anybody there?');
+    });
+    socket.connect(port, address);
   });
 }

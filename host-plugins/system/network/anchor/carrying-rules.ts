@@ -29,6 +29,9 @@ export function buildCarryingRemoval(anchorTap: string): string {
  *   anchor's tap, from where it is answered if nobody else does (carrying-end.ts);
  * - over IPv6 such a question passes as it is: the answer goes to the hardware address, and nothing else of it is used.
  *
+ * What the guest begins from there with an address of this host is not carried: it would come back from the LAN, past the
+ * filter between guest and host. What is open already may be a connection to another computer of that address.
+ *
  * What comes from the anchor's tap goes to the guest when it is for an anchored address, and nowhere else.
  */
 export function buildCarryingRules({ guestTap, anchorTap, ipv4, ipv6 }: CarryingRules): string {
@@ -41,6 +44,7 @@ export function buildCarryingRules({ guestTap, anchorTap, ipv4, ipv6 }: Carrying
       `arp saddr ip ${set} arp daddr ip ${set} drop`,
       `arp saddr ip ${set} dup to "${anchorTap}"`,
       `arp saddr ip ${set} arp saddr ip set 0.0.0.0`,
+      ...leftToThisHost(`ip saddr ${set}`),
       `ip saddr ${set} fwd to "${anchorTap}"`,
     );
     toGuest.push(`ip daddr ${set} fwd to "${guestTap}"`);
@@ -53,6 +57,7 @@ export function buildCarryingRules({ guestTap, anchorTap, ipv4, ipv6 }: Carrying
       ...ipv6.map((address) => `${discovery} @th,64,128 0x${addressKey(address) ?? ''} drop`),
       `ip6 saddr ${set} icmpv6 type nd-neighbor-solicit dup to "${anchorTap}"`,
       `ip6 saddr ${set} ${discovery} accept`,
+      ...leftToThisHost(`ip6 saddr ${set}`),
       `ip6 saddr ${set} fwd to "${anchorTap}"`,
     );
     toGuest.push(`ip6 daddr ${set} fwd to "${guestTap}"`);
@@ -65,6 +70,15 @@ export function buildCarryingRules({ guestTap, anchorTap, ipv4, ipv6 }: Carrying
     '}',
     '',
   ].join('\n');
+}
+
+/** Goes on to the rules of the guest's tap, which let nothing through to this host but what its policy opens. */
+function leftToThisHost(source: string): string[] {
+  const toHost = `${source} fib daddr type local`;
+  return [
+    `${toHost} tcp flags & (syn | ack) == syn accept`,
+    `${toHost} meta l4proto != { tcp, icmp, ipv6-icmp } accept`,
+  ];
 }
 
 /** Before the rules of the guest's tap itself (nft-rules.ts), which are about what stays on this host. */
