@@ -1,6 +1,7 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import { tapHardwareAddress } from '../system/network/binding.ts';
-import { type AddressKey, addressKey, bytesOfKey } from '../system/network/ip-address.ts';
+import { type AddressKey, addressKey } from '../system/network/ip-address.ts';
+import { macBytes } from '../system/network/neighbour-frames.ts';
 
 /** The guest as both ends of an anchor know it. */
 export interface AnchoredGuest {
@@ -26,8 +27,4 @@ export function guestBytes({ addresses, mac }: AnchoredGuest): GuestBytes {
     return key;
   });
   return { addresses: new Set(keys), mac: macBytes(mac), hostMac: macBytes(tapHardwareAddress(mac)) };
-}
-
-function macBytes(mac: string): Uint8Array {
-  return bytesOfKey(mac.replaceAll(':', ''));
 }

@@ -1,12 +1,12 @@
 // A device of its own: identity, channels, HostNetwork and the ends of anchors, in a process whose network namespace
 // is the device's. Requests come as JSON lines on standard input, one answer a line goes back.
-import { createInterface } from 'node:readline';
 import { AnchoringEnd } from '../../../host-plugins/anchor/anchoring-end.ts';
 import { CarryingEnd, removeCarrying } from '../../../host-plugins/anchor/carrying-end.ts';
 import { NetworkBinding } from '../../../host-plugins/system/network/binding.ts';
 import { HostNetwork } from '../../../host-plugins/system/network/host-network.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { testDevice, trust } from '../pairing/two-devices.ts';
+import { answerLines } from '../plugins/answer-lines.ts';
 
 const [name = '', address = '', runtimeFolder = ''] = process.argv.slice(2);
 const device = await testDevice(name, { address });
@@ -105,15 +105,9 @@ function soon(): AbortSignal {
 }
 
 process.stdout.write('{"result":"ready"}\n');
-for await (const line of createInterface({ input: process.stdin })) {
-  let reply: object;
-  try {
-    const { method, params } = JSON.parse(line) as { method: string; params: never[] };
-    const found = methods[method];
-    if (found === undefined) throw new DockError('usage', `no method ${method}`);
-    reply = { result: await found(...params) };
-  } catch (error) {
-    reply = { error: DockError.from(error).toData() };
-  }
-  process.stdout.write(`${JSON.stringify(reply)}\n`);
-}
+await answerLines(async (line) => {
+  const { method, params } = JSON.parse(line) as { method: string; params: never[] };
+  const found = methods[method];
+  if (found === undefined) throw new DockError('usage', `no method ${method}`);
+  return await found(...params);
+});

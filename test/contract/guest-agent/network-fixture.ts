@@ -5,21 +5,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DbusConnection } from '../../../guest-agent/dbus/dbus-connection.ts';
 import { plainDbusValue } from '../../../guest-agent/dbus/dbus-value.ts';
+import { managerConfig } from './manager-config.ts';
 import { PrivateBus } from './private-bus.ts';
 import { killed, spawnMortal } from './spawn-mortal.ts';
 
 const run = promisify(execFile);
 const managerName = 'org.freedesktop.NetworkManager';
-
-const managerConfig = `[main]
-plugins=keyfile
-no-auto-default=*
-dhcp=internal
-auth-polkit=false
-rc-manager=unmanaged
-[connectivity]
-enabled=false
-`;
 
 export interface ProfileMethods {
   readonly ipv4: 'auto' | 'disabled';

@@ -1,9 +1,9 @@
 // A wdockd's bridges in a process whose network namespace is the host's. Requests come as JSON lines on standard input,
 // one answer a line goes back.
-import { createInterface } from 'node:readline';
 import { HostBridges } from '../../../host-plugins/system/bridge/host-bridges.ts';
 import { HostInventory } from '../../../host-plugins/system/host-inventory/host-inventory.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
+import { answerLines } from './answer-lines.ts';
 
 const [runtimeFolder = '', systemBus = '', uplink = ''] = process.argv.slice(2);
 const bridges = new HostBridges({ runtimeFolder, systemBus, holdOffMs: 0 });
@@ -31,12 +31,4 @@ async function answer(line: string): Promise<unknown> {
   }
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  let reply: object;
-  try {
-    reply = { result: await answer(line) };
-  } catch (error) {
-    reply = { error: DockError.from(error).toData() };
-  }
-  process.stdout.write(`${JSON.stringify(reply)}\n`);
-}
+await answerLines(answer);

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { run } from '../../../host-plugins/system/process/run.ts';
 import { DockError, type DockErrorData } from '../../../protocol/dock-error.ts';
 import type { LinkFacts } from '../../../protocol/host-profile.ts';
+import { managerConfig } from '../guest-agent/manager-config.ts';
 import { PrivateBus } from '../guest-agent/private-bus.ts';
 import { killed, spawnMortal } from '../guest-agent/spawn-mortal.ts';
 
@@ -16,16 +17,6 @@ const limitMs = 30_000;
 let made = 0;
 
 export const routerIp = '10.79.0.1';
-
-const managerConfig = `[main]
-plugins=keyfile
-no-auto-default=*
-dhcp=internal
-auth-polkit=false
-rc-manager=unmanaged
-[connectivity]
-enabled=false
-`;
 
 export const profileUuid = '5a7b1f0e-8d8c-4d0c-9d53-7f1f6c1f0a02';
 /** As a desktop's: IPv4 by DHCP, IPv6 by router advertisements, addresses that are made of the interface's name. */

@@ -1,9 +1,9 @@
 // A host of its own: HostNetwork in a process whose network namespace is the host's. Requests come as JSON lines
 // on standard input, one answer a line goes back.
-import { createInterface } from 'node:readline';
 import { NetworkBinding } from '../../../host-plugins/system/network/binding.ts';
 import { HostNetwork } from '../../../host-plugins/system/network/host-network.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
+import { answerLines } from './answer-lines.ts';
 
 const [runtimeFolder = '', ...closedPorts] = process.argv.slice(2);
 const network = new HostNetwork({ runtimeFolder, closedPorts: closedPorts.map(Number) });
@@ -32,12 +32,4 @@ async function answer(line: string): Promise<unknown> {
   }
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  let reply: object;
-  try {
-    reply = { result: await answer(line) };
-  } catch (error) {
-    reply = { error: DockError.from(error).toData() };
-  }
-  process.stdout.write(`${JSON.stringify(reply)}\n`);
-}
+await answerLines(answer);
