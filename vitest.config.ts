@@ -1,4 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+
+const cores = availableParallelism();
 
 export default defineConfig({
   test: {
@@ -7,23 +10,23 @@ export default defineConfig({
         test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 120_000 },
       },
       {
-        // Real programs: on two cores, more of them at once only wait for each other.
+        // Real programs: more of them at once than there are cores only wait for each other.
         test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: 2,
+          maxWorkers: Math.max(2, cores - 1),
         },
       },
       {
-        // One guest at a time.
+        // A pair of hosts and its emulated guest keep two cores busy.
         test: {
           name: 'live',
           include: ['test/live/**/*.test.ts'],
           testTimeout: 15 * 60_000,
           hookTimeout: 15 * 60_000,
-          fileParallelism: false,
+          maxWorkers: Math.max(1, Math.floor(cores / 2)),
         },
       },
       {

@@ -1,4 +1,5 @@
 import { DockError } from '../../protocol/dock-error.ts';
+import type { Position } from '../hand-over/position.ts';
 import type { HandOverEvent } from '../hand-over/state.ts';
 import type { MigrationLimits } from '../qemu/migration-settings.ts';
 import {
@@ -82,29 +83,34 @@ export class Departure implements AsyncDisposable {
   async leave(signal: AbortSignal): Promise<MigrationStatistics> {
     const { handOver, name } = this.#workspace;
     const ended = this.#until(isEnd, AbortSignal.timeout(handOverLimitMs));
+    ended.catch(() => undefined); // waited for below, when the last state is there
+    const given = this.#until(
+      (event) => event.kind === 'released' || isEnd(event),
+      AbortSignal.timeout(lastStateLimitMs),
+    );
     // An abort from here on is a wish: the hand-over takes it as long as it can.
-    const cancel = (): void => {
-      handOver.input({ in: 'cancel', reason: reasonOf(signal) }).catch(() => undefined); // then `ended` throws
+    const cancel = (reason: string): void => {
+      handOver.input({ in: 'cancel', reason }).catch(() => undefined); // then `ended` throws
     };
-    signal.addEventListener('abort', cancel, { once: true });
+    const onAbort = () => cancel(reasonOf(signal));
+    signal.addEventListener('abort', onAbort, { once: true });
     try {
       await handOver.input({ in: 'vm-stopped' });
-      if (signal.aborted) cancel();
+      if (signal.aborted) onAbort();
+      // QEMU may well be done: what it wrote lies in the buffers of a link that is gone, and no word comes back.
+      await given.catch(() => {
+        cancel(
+          `it did not say within ${lastStateLimitMs / 1000} s that it has all of it; is it on, and in reach?`,
+        );
+      });
       const end = await ended;
       if (end.kind !== 'settled') throw refused(this.#target.name, end);
     } catch (error) {
-      const { position } = handOver.state;
-      if (DockError.from(error).kind === 'timeout' && position.at === 'released') {
-        throw new DockError(
-          'peer-gone',
-          `"${this.#target.name}" has everything of "${name}" and has not said yet that it runs there; it is asked ` +
-            'again until it answers (wdock status)',
-          { cause: error },
-        );
-      }
+      const { at } = handOver.state.position;
+      if (DockError.from(error).kind === 'timeout') throw unfinished(this.#target.name, name, at, error);
       throw error;
     } finally {
-      signal.removeEventListener('abort', cancel);
+      signal.removeEventListener('abort', onAbort);
     }
     return this.#statistics ?? { totalMs: 0, downtimeMs: 0, setupMs: 0, transferredBytes: 0, passes: 0 };
   }
@@ -160,6 +166,23 @@ function refused(target: string, event: HandOverEvent): DockError {
   return new DockError('peer-refused', `the VM was not handed to "${target}" and runs on here: ${reason}`);
 }
 
+/** The hand-over has not come to its end in time; the two devices go on with it by themselves. */
+function unfinished(target: string, workspace: string, at: Position['at'], cause: unknown): DockError {
+  return at === 'released'
+    ? new DockError(
+        'peer-gone',
+        `"${target}" has everything of "${workspace}" and has not said yet that it runs there; it is asked ` +
+          'again until it answers (wdock status)',
+        { cause },
+      )
+    : new DockError(
+        'timeout',
+        `the hand-over of "${workspace}" to "${target}" has not ended within ${handOverLimitMs / 1000} s; it goes on ` +
+          '(wdock status, wdock logs)',
+        { cause },
+      );
+}
+
 function reasonOf(signal: AbortSignal): string {
   return DockError.from(signal.reason, 'cancelled').message;
 }
@@ -170,6 +193,10 @@ function sayProgress(event: MigrationEvent, say: Say): void {
     say(
       `the guest writes ${writes} MiB/s, about what the link carries; it may stand still ${event.limitMs} ms`,
     );
+    return;
+  }
+  if (event.kind === 'stalled') {
+    say(`nothing has gone through for ${Math.round(event.forMs / 1000)} s; waiting for the link`);
     return;
   }
   if (event.kind !== 'progress') return;

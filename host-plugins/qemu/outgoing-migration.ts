@@ -1,9 +1,10 @@
-import type { DockError } from '../../protocol/dock-error.ts';
+import { DockError } from '../../protocol/dock-error.ts';
 import { Convergence } from './convergence.ts';
 import { type MigrationLimits, setMigration, socketChannel } from './migration-settings.ts';
 import { migrationFailure, untilMigration, untilSettled } from './migration-wait.ts';
 import type { QmpClient } from './qmp-client.ts';
 import { type MigrationInfo, queryMigration } from './qmp-schema.ts';
+import { StallWatch } from './stall-watch.ts';
 
 interface MigrationProgress {
   readonly transferredBytes: number;
@@ -29,12 +30,18 @@ export type MigrationEvent =
   | { readonly kind: 'progress'; readonly progress: MigrationProgress }
   /** The guest writes about as fast as the link carries: it may stand still for so long at the switch-over. */
   | { readonly kind: 'downtime-raised'; readonly limitMs: number; readonly dirtyBytesPerS: number }
+  /** Nothing goes through: a dip of the link, or its end. */
+  | { readonly kind: 'stalled'; readonly forMs: number }
   /** The source has stopped; all but the last state is there. Nothing is given up yet. */
   | { readonly kind: 'pre-switchover'; readonly progress: MigrationProgress | undefined }
   | { readonly kind: 'completed'; readonly statistics: MigrationStatistics }
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'failed'; readonly error: DockError };
 
+/** A stall that is worth a word to whoever watches, ms. */
+const stallToldMs = 3_000;
+/** A link that was away for half of this is used again within it (TCP doubles its waits); longer ones are given up, ms. */
+const stallLimitMs = 30_000;
 /** Cancelling is local work; only a wedged QEMU takes longer, ms. */
 const cancelMs = 15_000;
 /** A cancel that has not ended after this long is taken to wait for a hung link, ms. */
@@ -49,6 +56,7 @@ export class OutgoingMigration {
   readonly #qmp: QmpClient;
   readonly #emit: (event: MigrationEvent) => void;
   readonly #convergence: Convergence | undefined;
+  readonly #stall = new StallWatch();
 
   private constructor(qmp: QmpClient, emit: (event: MigrationEvent) => void, convergence?: Convergence) {
     this.#qmp = qmp;
@@ -91,12 +99,13 @@ export class OutgoingMigration {
   /**
    * Resolves when the memory is there, and the source stopped. When it fails the VM runs here as before, and
    * this rejects with the reason; on abort the migration is cancelled, and this rejects when the VM runs here
-   * as before.
+   * as before. Rejects with `peer-gone` when nothing goes through any more; then it has yet to be cancelled.
    */
   async untilPreSwitchover(signal: AbortSignal): Promise<void> {
     let info: MigrationInfo;
     const look = (now: MigrationInfo): void => {
       this.#progress(now);
+      this.#checkStall(now);
       this.#converge(now, signal);
     };
     try {
@@ -161,6 +170,19 @@ export class OutgoingMigration {
     const error = migrationFailure('the move', info);
     this.#emit(info.status === 'cancelled' ? { kind: 'cancelled' } : { kind: 'failed', error });
     throw error;
+  }
+
+  #checkStall(info: MigrationInfo): void {
+    const progress = progressOf(info);
+    if (progress === undefined) return;
+    const forMs = this.#stall.observe(progress, performance.now());
+    if (forMs >= stallLimitMs) {
+      throw new DockError(
+        'peer-gone',
+        `nothing of the VM has gone through for ${stallLimitMs / 1000} s, so its move was given up; is the other device on, and in reach?`,
+      );
+    }
+    if (forMs >= stallToldMs) this.#emit({ kind: 'stalled', forMs });
   }
 
   #converge(info: MigrationInfo, signal: AbortSignal): void {

@@ -65,7 +65,10 @@ export class AnchorDevice implements AsyncDisposable {
     const script = fileURLToPath(new URL('./anchor-child.ts', import.meta.url));
     const argv = ['netns', 'exec', this.namespace.name, process.execPath, script];
     const ready = new Promise<string>((resolve) => this.#waiting.push(resolve));
-    this.#child = spawn('ip', [...argv, `${this.#name}${this.#lives}`, this.#address, this.runtimeFolder]);
+    this.#child = spawn('ip', [...argv, `${this.#name}${this.#lives}`, this.#address, this.runtimeFolder], {
+      // What it makes for itself is removed with the folder: it may be killed.
+      env: { ...process.env, TMPDIR: this.runtimeFolder },
+    });
     this.#lines = createInterface({ input: this.#child.stdout });
     this.#lines.on('line', (line) => this.#waiting.shift()?.(line));
     this.#child.stderr.pipe(process.stderr);

@@ -71,6 +71,8 @@ export async function controlSocket(handlers: ControlHandlers, simulated = false
   const wdock = (...args: string[]) => startWdock(['--socket', path, ...args]);
   return {
     path,
+    /** Removed with the whole; for a test that ends the server in its own way. */
+    folder,
     server,
     wdock,
     run: (...args: string[]): Promise<Printed> => wdock(...args).ended,

@@ -119,6 +119,7 @@ describe('wdock dock', () => {
 
   it('leaves at once on a second Ctrl-C, and says that wdockd goes on', async () => {
     const daemon = await waiting('never');
+    await using _folder = daemon.folder;
     const wdock = daemon.wdock('dock', 'pc');
     await wdock.printed('dock work');
     wdock.interrupt();
@@ -133,6 +134,7 @@ describe('wdock dock', () => {
 
   it('is told how the undo went when wdockd stops meanwhile', async () => {
     const daemon = await waiting('undo');
+    await using _folder = daemon.folder;
     const wdock = daemon.wdock('dock', 'pc');
     await wdock.printed('dock work');
     await daemon.server.stop(AbortSignal.timeout(5_000));
