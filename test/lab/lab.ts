@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { buildAgentPackage } from '../../packaging/agent/build.ts';
@@ -78,8 +77,6 @@ export class Lab implements AsyncDisposable {
   /** The hosts and their workspace, which does not run yet. */
   static async create(guest: LabGuest, options: LabOptions, signal: AbortSignal): Promise<Lab> {
     await using resources = new AsyncDisposableStack();
-    const folder = await mkdtemp(join(tmpdir(), 'wdl-'));
-    resources.defer(() => rm(folder, { recursive: true, force: true }));
     const network = resources.use(
       await LabNetwork.create(
         {
@@ -90,6 +87,7 @@ export class Lab implements AsyncDisposable {
         signal,
       ),
     );
+    const { folder } = network;
     const start = async (name: 'mid' | 'pc', profile: LabProfile) =>
       resources.use(
         await LabHost.start({

@@ -113,4 +113,21 @@ describe('a guest that moves to another LAN', () => {
       expect(addresses).toEqual(expect.arrayContaining(ownOf(lanA)));
     }
   });
+
+  it('runs on there with its old addresses when nobody on that LAN gives it one, and that is said', async () => {
+    await lab.network.stopServices(lanB);
+    const outcome = await lab.mid.trip(['dock', 'pc'], silent, within(tripLimitMs));
+    console.log(
+      judgeTrip(outcome, 'small-pc'),
+      JSON.stringify(outcome.shortfalls),
+      JSON.stringify(outcome.guest.after),
+    );
+    expect(outcome.shortfalls).toContainEqual(
+      expect.objectContaining({ resource: 'network', reason: expect.stringMatching(/DHCP/) }),
+    );
+    for (const address of oldAddresses()) {
+      const { addresses } = await guestSees(lab.network.client, address);
+      expect(addresses).toEqual(expect.arrayContaining(oldAddresses()));
+    }
+  });
 });

@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { labAddresses, labMacs } from '../../lab/network/address-plan.ts';
 import { FrameCapture } from '../../lab/network/frame-capture.ts';
 import { GapProbe } from '../../lab/network/gap-probe.ts';
@@ -105,16 +106,27 @@ describe('the lab network', { timeout: 60_000 }, () => {
     expect(stopped).toBeGreaterThan(0);
   });
 
-  it('is cleaned up by the next run when its owner was killed', async () => {
+  /** A process that has made a lab network and started something in it, and was then killed. */
+  async function killOwner(): Promise<{ label: string; namespaces: number[] }> {
     const owner = spawn(process.execPath, [join(import.meta.dirname, 'lab-owner.ts')], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [said] = await once(owner.stdout, 'data', { signal: soon() });
-    const { label, namespaces } = JSON.parse(String(said)) as { label: string; namespaces: number[] };
     owner.kill('SIGKILL');
     await once(owner, 'close');
+    return JSON.parse(String(said)) as { label: string; namespaces: number[] };
+  }
+
+  it('ends by itself when its owner was killed', async () => {
+    const { namespaces } = await killOwner();
+    await vi.waitFor(async () => expect(await processesIn(namespaces)).toEqual([]), 20_000);
+  });
+
+  it('has its files removed by the next run when its owner was killed', async () => {
+    const { label, namespaces } = await killOwner();
     expect(await sweepDeadRuns()).toContain(label);
     expect(await processesIn(namespaces)).toEqual([]);
+    expect(await readdir(tmpdir())).not.toContain(label);
   });
 
   it('leaves a run alone whose owner lives', async () => {

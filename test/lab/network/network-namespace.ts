@@ -7,9 +7,17 @@ import { DockError } from '../../../protocol/dock-error.ts';
 import { runCommand } from '../run-command.ts';
 import { killNamespaceProcesses } from './sweep.ts';
 
+/** Of what is inside when the keeper's standard input has closed; QEMU and its helpers have detached themselves. */
+const endAllInside = `own=$(readlink /proc/$$/ns/net)
+for process in /proc/[0-9]*; do
+  pid=\${process#/proc/}
+  if [ "$pid" != $$ ] && [ "$(readlink "$process/ns/net")" = "$own" ]; then kill -9 "$pid"; fi
+done 2>/dev/null`;
+
 /**
  * A network namespace, with a mount namespace whose /sys belongs to it. It exists for as long as a process is in it:
- * a keeper, which ends when our end of its standard input closes, so also when this process is killed.
+ * a keeper, which ends when our end of its standard input closes, so also when this process is killed; then it ends all
+ * else that runs inside.
  */
 export class NetworkNamespace implements AsyncDisposable {
   readonly name: string;
@@ -36,7 +44,7 @@ export class NetworkNamespace implements AsyncDisposable {
    */
   static async create(name: string, label: string, signal: AbortSignal): Promise<NetworkNamespace> {
     if (signal.aborted) throw interruption(signal, `the namespace "${name}"`);
-    const script = `mount -t sysfs sysfs /sys && ip link set lo alias ${label} && ip link set lo up && echo ready && exec cat`;
+    const script = `mount -t sysfs sysfs /sys && ip link set lo alias ${label} && ip link set lo up && echo ready && cat\n${endAllInside}`;
     const keeper = spawn('unshare', ['--net', '--mount', 'sh', '-c', script], {
       stdio: ['pipe', 'pipe', 'pipe'],
       // A session of its own: a Ctrl-C is for us, who then end what is inside, in order.
