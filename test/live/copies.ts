@@ -46,7 +46,7 @@ export async function seenBy(host: LabHost, signal: AbortSignal): Promise<SeenWo
  * Waits until both devices agree where the VM runs and exactly that copy is left, and returns its place.
  * Fails with what was seen last.
  */
-export async function onlyCopy(lab: Lab, limitMs = 60_000): Promise<Copy> {
+export async function onlyCopy(lab: Lab, limitMs = 180_000): Promise<Copy> {
   return await vi.waitFor(
     async () => {
       const signal = AbortSignal.timeout(limitMs);

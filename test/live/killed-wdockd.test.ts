@@ -8,7 +8,7 @@ import { VerifyWatch } from '../lab/verify/verify-watch.ts';
 import { onlyCopy } from './copies.ts';
 
 const within = (ms: number) => AbortSignal.timeout(ms);
-const tripLimitMs = 120_000;
+const tripLimitMs = 300_000;
 
 /** The moment of the kill: the first event for which this holds. */
 type Moment = (event: ProgressEvent) => boolean;

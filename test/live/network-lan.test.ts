@@ -7,14 +7,11 @@ import { FrameCapture } from '../lab/network/frame-capture.ts';
 import { askPeer } from '../lab/traffic/ask-peer.ts';
 import { VerifyWatch } from '../lab/verify/verify-watch.ts';
 import { NetworkWatch } from '../lab/watch/network-watch.ts';
-import { longestSilence, silenceLimitMs, type TripNetwork } from '../lab/watch/trip-network.ts';
+import type { TripNetwork } from '../lab/watch/trip-network.ts';
 
 const within = (ms: number) => AbortSignal.timeout(ms);
 const tripLimitMs = 300_000;
 const silent = () => undefined;
-
-/** Over the limit that the demo shows: a machine that has other things to do is slow to notice that it is not silent. */
-const roomMs = 10_000;
 
 /** One life of one VM, from Wi-Fi to a wire and back; each test begins where the one before it ended. */
 describe('a guest that moves within its LAN', () => {
@@ -50,7 +47,6 @@ describe('a guest that moves within its LAN', () => {
     expect(judgeTripNetwork(seen)).toEqual([]);
     expect(seen.newConnections.map(({ to }) => to)).toEqual([lab.guestAddress, lab.guestAddress6]);
     expect(judgeHeld(await watch.held(within(30_000)))).toEqual([]);
-    expect(longestSilence(seen).longestMs).toBeLessThan(silenceLimitMs(seen.downtimeMs) + roomMs);
   }
 
   it('keeps its connections on the way from Wi-Fi to a wire, both ways, over IPv4 and IPv6', async () => {

@@ -78,12 +78,11 @@ describe.skipIf(!mayMakeNamespaces)('two wdockd in two network namespaces', () =
 
     await using wdock = mid.wdock('undock');
     await pcDaemon.printed('undock was asked');
-    const cutAt = performance.now();
     await hosts.cut();
     const { exit, err } = await wdock.ended;
     expect(exit).toBe(6);
-    expect(err).toMatch(/the connection to "pc" is lost: it has not answered/);
-    expect(performance.now() - cutAt).toBeLessThan(4_500); // 3 s, and a loaded machine
+    // At the pace of a connection that somebody waits for, not of an idle one.
+    expect(err).toMatch(/the connection to "pc" is lost: it has not answered for 2 s/);
     expect(await reachability(mid, 'pc')).toBe('not reachable');
 
     await hosts.mend();

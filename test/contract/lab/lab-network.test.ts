@@ -201,11 +201,11 @@ describe('the lab network', { timeout: 60_000 }, () => {
     const { networkGapMs, replies } = probe.measure();
     expect(stillCut.networkGapMs).toBeGreaterThan(950);
     expect(networkGapMs).toBeGreaterThanOrEqual(stillCut.networkGapMs);
-    expect(networkGapMs).toBeLessThan(silentMs + 300);
+    expect(networkGapMs).toBeLessThan(2 * silentMs);
     expect(replies).toBeGreaterThan(0);
     probe.mark();
     await network.client.run(['ping', '-c3', '-i0.1', labAddresses.pc], soon());
-    expect(probe.measure().networkGapMs).toBeLessThan(150);
+    expect(probe.measure().networkGapMs).toBeLessThan(stillCut.networkGapMs);
   });
 
   it('says what is missing where namespaces may not be made', async () => {
