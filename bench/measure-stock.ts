@@ -38,7 +38,7 @@ export async function measureStock(
   signal: AbortSignal,
 ): Promise<StockMove> {
   progress('moving the same guest with QEMU alone');
-  await using network = await LabNetwork.create({}, signal);
+  await using network = await LabNetwork.create({ emulator: settled.emulator }, signal);
   const taps = ['stock0', 'stock1'] as const;
   const commands = taps.map((tap) => `tuntap add ${tap} mode tap vnet_hdr\nlink set ${tap} master br0 up\n`);
   await network.pc.run(['ip', '-batch', '-'], signal, commands.join(''));

@@ -19,6 +19,7 @@ qemu-system-x86              the machine emulator itself
 qemu-utils                   qemu-img and qemu-storage-daemon
 qemu-system-modules-opengl   the D-Bus display, ui-dbus.so
 mmdebstrap                   the tree of the test guest
+patchelf                     the newest QEMU for the test hosts, with the libraries of its own release
 e2fsprogs                    the disk of the test guest, mkfs.ext4 -d
 uidmap                       building that tree as an ordinary user
 iproute2                     namespaces, taps, bridges, traffic shaping

@@ -1,6 +1,12 @@
 import { buildAgentPackage } from '../../packaging/agent/build.ts';
 import { cacheFolder } from './cache/cache-folder.ts';
 import type { Progress } from './cache/cached-build.ts';
+import {
+  type EmulatorChoice,
+  type LabEmulator,
+  newestEmulator,
+  ownEmulator,
+} from './emulator/lab-emulator.ts';
 import { provideBaseTree } from './image/base-tree.ts';
 import { type GuestImage, provideDiskImage } from './image/disk-image.ts';
 import { provideSettledState, type SettledState } from './state/settled-state.ts';
@@ -19,14 +25,21 @@ export async function provideLabGuest(
   agentPackage: string | undefined,
   progress: Progress,
   signal: AbortSignal,
+  choice: EmulatorChoice = 'own',
 ): Promise<LabGuest> {
   const image = await provideLabImage(agentPackage, progress, signal);
-  return { image, settled: await provideSettledState(cacheFolder(), image, progress, signal) };
+  const emulator = await provideEmulator(choice, progress, signal);
+  return { image, settled: await provideSettledState(cacheFolder(), image, emulator, progress, signal) };
 }
 
-/** The image with the present agent in it: the only part of the guest that needs the network. */
-export async function provideImageWithAgent(progress: Progress, signal: AbortSignal): Promise<GuestImage> {
+/** The image with the present agent in it, and the emulator: all that needs the network. */
+export async function provideImageWithAgent(
+  progress: Progress,
+  signal: AbortSignal,
+  choice: EmulatorChoice = 'own',
+): Promise<GuestImage> {
   const { path } = await buildAgentPackage();
+  await provideEmulator(choice, progress, signal);
   return await provideLabImage(path, progress, signal);
 }
 
@@ -38,4 +51,12 @@ export async function provideLabImage(
 ): Promise<GuestImage> {
   const baseTree = await provideBaseTree(cacheFolder(), progress, signal);
   return provideDiskImage(cacheFolder(), baseTree, agentPackage, progress, signal);
+}
+
+function provideEmulator(
+  choice: EmulatorChoice,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<LabEmulator> {
+  return choice === 'own' ? ownEmulator(signal) : newestEmulator(cacheFolder(), progress, signal);
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { buildAgentPackage } from '../../packaging/agent/build.ts';
 import type { Progress } from './cache/cached-build.ts';
+import { describeEmulator, type EmulatorChoice } from './emulator/lab-emulator.ts';
 import { type LabGuest, provideLabGuest } from './lab-guest.ts';
 import { LabHost, type LabProfile } from './lab-host.ts';
 import {
@@ -44,9 +45,13 @@ export interface LabOptions {
 }
 
 /** The guest for the lab with the present agent in it, from the cache or built now. */
-export async function provideGuestWithAgent(progress: Progress, signal: AbortSignal): Promise<LabGuest> {
+export async function provideGuestWithAgent(
+  progress: Progress,
+  signal: AbortSignal,
+  emulator: EmulatorChoice = 'own',
+): Promise<LabGuest> {
   const { path } = await buildAgentPackage();
-  return await provideLabGuest(path, progress, signal);
+  return await provideLabGuest(path, progress, signal, emulator);
 }
 
 /**
@@ -83,6 +88,7 @@ export class Lab implements AsyncDisposable {
           layout: options.layout ?? 'lan',
           midLink: options.midLink ?? options.link,
           pcLink: options.link,
+          emulator: guest.settled.emulator,
         },
         signal,
       ),
@@ -98,7 +104,7 @@ export class Lab implements AsyncDisposable {
           profile,
         }),
       );
-    options.progress('starting wdockd on both devices');
+    options.progress(`starting wdockd on both devices, with ${describeEmulator(guest.settled.emulator)}`);
     const [mid, pc] = await Promise.all([start('mid', 'mid'), start('pc', options.pc ?? 'pc')]);
     const lab = new Lab(network, mid, pc, folder, resources.move());
     try {

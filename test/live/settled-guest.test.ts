@@ -12,7 +12,9 @@ describe('the settled guest', { timeout: 10 * 60_000 }, () => {
   it('comes back from its file with every page of memory and every record on the disk as they were', async () => {
     // Without the agent: this is about the lab. It boots once where the cache has no such guest yet.
     const { settled } = await provideLabGuest(undefined, () => undefined, within(9 * 60_000));
-    await using network = await LabNetwork.create({}, within(10_000));
+    await using network = await LabNetwork.create({ emulator: settled.emulator }, within(10_000));
+    const inside = await network.pc.run(['qemu-system-x86_64', '--version'], within(10_000));
+    expect(inside).toBe(settled.emulator.version);
     await using _guest = await SettledGuest.start(settled, network.pc, within(30_000));
 
     await using probe = await GapProbe.start(network.client, labAddresses.workspace, within(10_000));

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { emulatorMounts, type LabEmulator } from '../emulator/lab-emulator.ts';
 import { accessPointRules, type FramesBySender, readFramesBySender } from './access-point.ts';
 import {
   type HostPlan,
@@ -26,6 +27,8 @@ export interface LabNetworkOptions {
   layout?: LabLayout;
   midLink?: LinkShapeName;
   pcLink?: LinkShapeName;
+  /** The QEMU of both devices; default: this machine's own. */
+  emulator?: LabEmulator;
 }
 
 /** A router between two LANs; no duplicate address detection, for which a new link would wait a second. */
@@ -108,6 +111,12 @@ export class LabNetwork implements AsyncDisposable {
       label,
       [...namespaces.values()].map((namespace) => namespace.inode),
     );
+
+    if (options.emulator !== undefined) {
+      for (const mount of emulatorMounts(options.emulator)) {
+        for (const device of ['mid', 'pc']) await namespaces.get(device)?.run(mount, signal);
+      }
+    }
 
     const router = namespaces.get('lan') as NetworkNamespace;
     await router.run(settingsCommand(routerSettings), signal);

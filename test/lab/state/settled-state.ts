@@ -5,6 +5,7 @@ import type { MachineContract } from '../../../protocol/workspace.ts';
 import { readKeyedFile } from '../cache/cache-folder.ts';
 import { cacheKey, type KeyedFile } from '../cache/cache-key.ts';
 import { cachedBuild, type Progress } from '../cache/cached-build.ts';
+import type { LabEmulator } from '../emulator/lab-emulator.ts';
 import type { GuestImage } from '../image/disk-image.ts';
 import { LabNetwork } from '../network/lab-network.ts';
 import { runCommand } from '../run-command.ts';
@@ -16,6 +17,8 @@ import type { SettleOptions } from './settle-main.ts';
 export interface SettledState {
   /** What the machine is; only one of exactly this shape can load the state. */
   contract: MachineContract;
+  /** The QEMU that wrote it, and that starts it again. */
+  emulator: LabEmulator;
   /** What QEMU wrote; for `migrate-incoming` with `file:`. */
   stateFile: string;
   disk: string;
@@ -31,27 +34,27 @@ const bootLimitMs = 8 * 60_000;
 export async function provideSettledState(
   cache: string,
   image: GuestImage,
+  emulator: LabEmulator,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<SettledState> {
   const contract = labContract(image);
   const { accelerator } = await readAccelerator();
-  const version = await runCommand(['qemu-system-x86_64', '--version'], {}, signal);
   const build = {
     title: 'the settled guest (boots it once; one to two minutes without KVM)',
     kind: 'state',
     key: cacheKey(
-      { image: image.identity, shape: describeShape(contract, accelerator), version },
+      { image: image.identity, shape: describeShape(contract, accelerator), version: emulator.version },
       await readProcedure(),
     ),
     neededMiB: 1500,
     build: async (folder: string, buildSignal: AbortSignal) => {
-      await bootAndSave(image, contract, folder, progress, buildSignal);
+      await bootAndSave({ image, emulator, contract, folder }, progress, buildSignal);
       await writeFile(join(folder, 'contract.json'), JSON.stringify(contract, undefined, 2));
     },
   };
   const folder = await cachedBuild(build, cache, progress, signal);
-  return { contract, stateFile: join(folder, 'state'), disk: join(folder, 'disk.qcow2') };
+  return { contract, emulator, stateFile: join(folder, 'state'), disk: join(folder, 'disk.qcow2') };
 }
 
 /** What is done to the machine between its boot and its saving is a part of what is saved. */
@@ -61,13 +64,16 @@ function readProcedure(): Promise<KeyedFile[]> {
 }
 
 async function bootAndSave(
-  image: GuestImage,
-  contract: MachineContract,
-  folder: string,
+  {
+    image,
+    emulator,
+    contract,
+    folder,
+  }: { image: GuestImage; emulator: LabEmulator; contract: MachineContract; folder: string },
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
-  await using network = await LabNetwork.create({ workspaceMac: contract.macAddress }, signal);
+  await using network = await LabNetwork.create({ workspaceMac: contract.macAddress, emulator }, signal);
   const tap = 'lab0';
   const commands = [`tuntap add ${tap} mode tap vnet_hdr`, `link set ${tap} master br0 up`];
   await network.pc.run(['ip', '-batch', '-'], signal, commands.join('\n'));
