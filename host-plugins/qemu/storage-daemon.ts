@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { diskNodeName } from './command-line.ts';
 import { qemuOption } from './qemu-option.ts';
 import { QmpProcess, type QmpProcessFiles } from './qmp-process.ts';
@@ -12,12 +13,18 @@ interface DiskImage {
  * Serves the home disk as NBD on `files.diskSocket`: the only process that opens the image, so
  * that a move copies no disk. `conflict` when another program has the image open for writing.
  */
-export function startStorageDaemon(
+export async function startStorageDaemon(
   image: DiskImage,
   files: RuntimeFiles,
   signal: AbortSignal,
 ): Promise<QmpProcess> {
-  return QmpProcess.start(buildStorageCommandLine(image, files), storageFiles(files), signal);
+  // What cannot be looked at is for the daemon to explain.
+  const block = await stat(image.path).then(
+    (facts) => facts.isBlockDevice(),
+    () => false,
+  );
+  const argv = buildStorageCommandLine(image, files, block ? 'host_device' : 'file');
+  return await QmpProcess.start(argv, storageFiles(files), signal);
 }
 
 /** The storage daemon that an earlier life of the daemon started; undefined when there is none. */
@@ -28,7 +35,12 @@ export function adoptStorageDaemon(
   return QmpProcess.adopt('qemu-storage-daemon', storageFiles(files), signal);
 }
 
-export function buildStorageCommandLine(image: DiskImage, files: RuntimeFiles): string[] {
+/** @param driver `file` refuses block devices, `host_device` all others */
+export function buildStorageCommandLine(
+  image: DiskImage,
+  files: RuntimeFiles,
+  driver: 'file' | 'host_device',
+): string[] {
   return [
     'qemu-storage-daemon',
     '--chardev',
@@ -38,7 +50,7 @@ export function buildStorageCommandLine(image: DiskImage, files: RuntimeFiles): 
     '--blockdev',
     // `locking=on` and not `auto`: where the file system cannot lock, rather no start than two writers.
     qemuOption('', {
-      driver: 'file',
+      driver,
       'node-name': 'image',
       filename: image.path,
       locking: 'on',

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import type { DiskEvidence } from '../hand-over/state.ts';
 import { writeFileDurably } from '../system/process/write-file-durably.ts';
@@ -10,8 +10,11 @@ const DiskMark = z.strictObject({
   bytes: z.string(),
 });
 
-async function look(image: string, epoch: number): Promise<z.infer<typeof DiskMark>> {
-  const { mtimeNs, ctimeNs, size } = await stat(image, { bigint: true });
+/** Undefined for a block device: its node does not change when it is written. */
+async function look(image: string, epoch: number): Promise<z.infer<typeof DiskMark> | undefined> {
+  const facts = await stat(image, { bigint: true });
+  if (!facts.isFile()) return undefined;
+  const { mtimeNs, ctimeNs, size } = facts;
   return { epoch, modifiedNs: String(mtimeNs), changedNs: String(ctimeNs), bytes: String(size) };
 }
 
@@ -20,7 +23,9 @@ async function look(image: string, epoch: number): Promise<z.infer<typeof DiskMa
  * (stat(2)). Taken at home after the source has sent everything, its last flush included, and before anybody may run.
  */
 export async function markDisk(image: string, markFile: string, epoch: number): Promise<void> {
-  await writeFileDurably(markFile, `${JSON.stringify(await look(image, epoch))}\n`);
+  const mark = await look(image, epoch);
+  if (mark === undefined) await rm(markFile, { force: true });
+  else await writeFileDurably(markFile, `${JSON.stringify(mark)}\n`);
 }
 
 /** Whether the guest has written since the mark of that epoch; `unknown` without one. */
@@ -28,7 +33,9 @@ export async function compareDisk(image: string, markFile: string, epoch: number
   try {
     const marked = DiskMark.parse(JSON.parse(await readFile(markFile, 'utf8')));
     if (marked.epoch !== epoch) return 'unknown';
-    return JSON.stringify(marked) === JSON.stringify(await look(image, epoch)) ? 'untouched' : 'written';
+    const now = await look(image, epoch);
+    if (now === undefined) return 'unknown';
+    return JSON.stringify(marked) === JSON.stringify(now) ? 'untouched' : 'written';
   } catch {
     return 'unknown'; // never taken, or the image cannot be looked at
   }

@@ -152,7 +152,11 @@ describe('what QEMU parses', () => {
     expect(qemuOption('file', { path: '/a,id=b', on: true, off: false, none: undefined })).toBe(
       'file,path=/a,,id=b,on=on,off=off',
     );
-    const argv = buildStorageCommandLine({ path: '/d,locking=off', format: 'raw' }, runtimeFiles('/run/w'));
+    const argv = buildStorageCommandLine(
+      { path: '/d,locking=off', format: 'raw' },
+      runtimeFiles('/run/w'),
+      'file',
+    );
     expect(argv.join(' ')).toContain('filename=/d,,locking=off,locking=on');
   });
 
