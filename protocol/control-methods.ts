@@ -163,9 +163,14 @@ export const controlMethods = {
     params: z.strictObject({
       name: WorkspaceName,
       disk: z.string(),
-      baseMemoryMiB: z.int().min(128).optional(),
-      maxPluggedMemoryMiB: z.int().min(2).optional(),
-      maxVcpus: z.int().min(1).max(288).optional(),
+      /** Default: as its content says. */
+      diskFormat: z.enum(['raw', 'qcow2']).optional(),
+      /** Of the disk, in other folders: the guest can read them. */
+      backingFiles: z.array(z.string()).optional(),
+      // wdockd knows the limits, and says them with the option's name.
+      baseMemoryMiB: z.int().optional(),
+      maxPluggedMemoryMiB: z.int().optional(),
+      maxVcpus: z.int().optional(),
       macAddress: z.string().optional(),
       uuid: z.string().optional(),
       kernel: z.strictObject({ image: z.string(), initrd: z.string(), commandLine: z.string() }).optional(),
@@ -174,7 +179,15 @@ export const controlMethods = {
       guestAddresses: z.array(z.string()).optional(),
       policy: z.string().optional(),
     }),
-    result: WorkspaceStatus,
+    result: z.strictObject({
+      status: WorkspaceStatus,
+      disk: z.strictObject({
+        path: z.string(),
+        format: z.enum(['raw', 'qcow2']),
+        bytes: z.number(),
+        backingFiles: z.array(z.string()),
+      }),
+    }),
   },
   'workspace.list': { params: Nothing, result: z.array(WorkspaceStatus) },
   'workspace.show': {
@@ -186,6 +199,19 @@ export const controlMethods = {
     /** `force` pulls the plug instead of asking the guest to power off. */
     params: z.strictObject({ name: WorkspaceName, force: z.boolean().default(false) }),
     result: WorkspaceStatus,
+  },
+  /** Forgets a workspace of this device that is stopped, or that cannot be read; its disk stays. */
+  'workspace.remove': {
+    params: z.strictObject({ name: WorkspaceName }),
+    result: z.strictObject({
+      name: WorkspaceName,
+      /** It could not be read. */
+      broken: z.boolean(),
+      /** What is left on this device, and where. */
+      left: z.array(z.strictObject({ what: z.enum(['disk', 'other-files']), path: z.string() })),
+      /** A device that has a record of it still: the one that had it last, or its home. By its name here. */
+      otherDevice: z.strictObject({ name: z.string(), isHome: z.boolean() }).optional(),
+    }),
   },
   dock: {
     params: z.strictObject({ workspace: WorkspaceName.optional(), target: z.string() }),

@@ -18,6 +18,7 @@ import {
   startWorkspace,
   stopWorkspace,
 } from './commands/workspace.ts';
+import { removeWorkspace } from './commands/workspace-remove.ts';
 import { exitCodeHelp, exitCodes } from './exit-code.ts';
 import type { GlobalOptions } from './settings.ts';
 
@@ -126,12 +127,19 @@ type Runs = <Rest extends unknown[]>(
 ) => (...args: unknown[]) => Promise<void>;
 
 function addWorkspaceCommands(program: Command, runs: Runs): void {
-  const workspace = program.command('workspace').description('make, list, start and stop workspaces');
+  const workspace = program.command('workspace').description('make, list, start, stop and remove workspaces');
   workspace
     .command('create')
     .argument('<name>')
     .description('make a workspace; its shape stays as it is made')
-    .requiredOption('--disk <file>', 'its disk, qcow2 or raw, on this device')
+    .requiredOption('--disk <file>', 'its disk, qcow2 or raw, a file or a block device of this device')
+    .addOption(
+      new Option(
+        '--disk-format <format>',
+        'refuse a disk of another format (default: as its content says)',
+      ).choices(['raw', 'qcow2']),
+    )
+    .option('--backing-file <file...>', 'of the disk, in another folder: the guest may read all of it')
     .option('--base-memory <MiB>', 'boot memory; has to fit the smallest device it shall visit', wholeNumber)
     .option('--max-plugged-memory <MiB>', 'what may be plugged on top', wholeNumber)
     .option('--max-vcpus <number>', 'vCPUs on the largest device', wholeNumber)
@@ -167,6 +175,16 @@ function addWorkspaceCommands(program: Command, runs: Runs): void {
     .description('shut it down')
     .option('--force', 'pull the plug: what it has not written is lost')
     .action(runs(stopWorkspace));
+  workspace
+    .command('remove')
+    .argument('<name>')
+    .description('forget one that is stopped, or cannot be read; its disk stays')
+    .option('--yes', 'do not ask')
+    .addHelpText(
+      'after',
+      '\nIt says where the disk is, and which other device has a record of it. A\nworkspace whose home is another device is forgotten when that needs nothing\nfrom here any more.',
+    )
+    .action(runs(removeWorkspace));
   workspace
     .command('force-owner')
     .argument('<name>')

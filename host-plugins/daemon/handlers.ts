@@ -22,6 +22,7 @@ export const controlOutlivesCaller: ReadonlySet<ControlMethod> = new Set([
   'workspace.create',
   'workspace.start',
   'workspace.stop',
+  'workspace.remove',
   'workspace.force-owner',
   'dock',
   'undock',

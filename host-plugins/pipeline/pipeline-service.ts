@@ -95,10 +95,11 @@ export class PipelineService implements Service {
         });
       },
     };
+    const store = new WorkspaceStore(config.stateFolder, config.runtimeFolder);
     this.#workspaces = new Workspaces({
       surroundings: {
         self: { id: identity.id, host },
-        store: new WorkspaceStore(config.stateFolder, config.runtimeFolder),
+        store,
         channels,
         network,
         accelerator: async () => (await readAccelerator()).accelerator,
@@ -139,6 +140,9 @@ export class PipelineService implements Service {
     this.controlHandlers = {
       ...workspaceHandlers({
         workspaces: this.#workspaces,
+        store,
+        trust,
+        peers,
         chooser,
         adapting,
         selfId: identity.id,

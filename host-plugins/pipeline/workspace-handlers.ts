@@ -1,55 +1,31 @@
 import { DockError } from '../../protocol/dock-error.ts';
-import { MachineContract, type WorkspaceRecord } from '../../protocol/workspace.ts';
 import type { ControlHandlers } from '../daemon/handlers.ts';
-import {
-  defaultBaseMemoryMiB,
-  defaultMaxPluggedMemoryMiB,
-  machineType,
-} from '../workspace/typical-contract.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
-import type { ChooserSettings } from './choose.ts';
+import { type CreateParts, createWorkspace } from './create-workspace.ts';
+import { type RemoveParts, removeWorkspace } from './remove-workspace.ts';
 import { startWorkspace, stopWorkspace } from './start-workspace.ts';
-import { newMacAddress, newMachineIds, type Workspaces } from './workspaces.ts';
 
-export interface WorkspaceHandlersParts {
-  readonly workspaces: Workspaces;
-  readonly chooser: ChooserSettings;
+export interface WorkspaceHandlersParts extends CreateParts, RemoveParts {
   readonly adapting: AdaptSurroundings;
-  readonly selfId: string;
-  readonly cpuModel: (signal: AbortSignal) => Promise<string>;
 }
 
 export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandlers {
   const { workspaces, chooser, adapting } = parts;
   const status = (workspace: Workspace) => workspace.status();
+  let turn: Promise<unknown> = Promise.resolve();
+  /** Two workspaces that are made at once must not get the same disk. */
+  const oneByOne = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(work);
+    turn = mine.catch(() => undefined); // its caller sees the error
+    return mine;
+  };
   return {
-    'workspace.create': async (params, { signal }) => {
-      const { kernel, savedState, policy } = params;
-      const ids = newMachineIds();
-      const record: WorkspaceRecord = {
-        format: 1,
-        name: params.name,
-        homeDevice: parts.selfId,
-        contract: MachineContract.parse({
-          machineType,
-          cpuModel: await parts.cpuModel(signal),
-          baseMemoryMiB: params.baseMemoryMiB ?? defaultBaseMemoryMiB,
-          maxPluggedMemoryMiB: params.maxPluggedMemoryMiB ?? defaultMaxPluggedMemoryMiB,
-          uuid: params.uuid ?? ids.uuid,
-          generationId: ids.generationId,
-          macAddress: params.macAddress ?? newMacAddress(),
-          ...(params.maxVcpus === undefined ? {} : { maxVcpus: params.maxVcpus }),
-          ...(kernel === undefined ? {} : { kernel }),
-        }),
-        wanted: 'stopped',
-        disk: { path: params.disk, format: params.disk.endsWith('.qcow2') ? 'qcow2' : 'raw' },
-        guestAddresses: params.guestAddresses ?? [],
-        ...(savedState === undefined ? {} : { savedState }),
-        ...(policy === undefined ? {} : { policy }),
-      };
-      return status(await workspaces.create(record));
-    },
+    'workspace.create': async (params, { signal }) =>
+      await oneByOne(async () => {
+        const { workspace, disk } = await createWorkspace(parts, params, signal);
+        return { status: status(workspace), disk };
+      }),
     'workspace.list': async () => workspaces.list().map(status),
     'workspace.show': async ({ name }) => {
       const workspace = workspaces.get(name);
@@ -80,6 +56,7 @@ export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandler
         return { ...status(workspace), state: 'stopped' as const };
       });
     },
+    'workspace.remove': async ({ name }, { signal }) => await removeWorkspace(parts, name, signal),
     'workspace.force-owner': async ({ name }) => {
       const workspace = workspaces.get(name);
       const end = workspace.handOver.until(

@@ -79,6 +79,21 @@ export class Workspaces {
     return workspace;
   }
 
+  /**
+   * Lets go of a workspace that does not run, and removes what this device keeps of it, of one that cannot be read, too.
+   * Returns the folder that is left when there is something else in it. Who may, is the caller's to know.
+   */
+  async remove(name: string): Promise<string | undefined> {
+    const workspace = this.#known.get(name);
+    if (workspace !== undefined) {
+      await workspace.adaptation?.stop(new DockError('cancelled', 'the workspace is removed'));
+      this.#known.delete(name);
+      await workspace.handOver[Symbol.asyncDispose]();
+      await workspace[Symbol.asyncDispose]();
+    }
+    return await this.#parts.surroundings.store.remove(name);
+  }
+
   /** The workspace that another device brings; one that was here before is the same one, with its journal. */
   async welcome(record: WorkspaceRecord): Promise<Workspace> {
     const known = this.#known.get(record.name);

@@ -1,8 +1,8 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { DockError } from '../../protocol/dock-error.ts';
 import { WorkspaceRecord } from '../../protocol/workspace.ts';
-import { writeFileDurably } from '../system/process/write-file-durably.ts';
+import { syncFolder, writeFileDurably } from '../system/process/write-file-durably.ts';
 import { type WorkspacePaths, workspacePaths } from './paths.ts';
 
 /** The records of the workspaces that this device knows, one JSON file each, written atomically and durably. */
@@ -67,10 +67,44 @@ export class WorkspaceStore {
     }
   }
 
-  /** Forgets a workspace that visited; the home device never forgets by itself. */
-  async remove(name: string): Promise<void> {
-    const paths = this.paths(name);
-    await rm(paths.run.folder, { recursive: true, force: true });
-    await rm(paths.state, { recursive: true, force: true });
+  /** Whether there is a record or a journal of that name, readable or not. */
+  async has(name: string): Promise<boolean> {
+    const { record, journal } = this.paths(name);
+    const found = await Promise.allSettled([stat(record), stat(journal)]);
+    return found.some(({ status }) => status === 'fulfilled');
+  }
+
+  /**
+   * Removes what wdockd keeps of a workspace, the record last: until then its name is known. No other file is touched,
+   * wherever the disk may be. Returns the folder that is left when there is something else in it.
+   */
+  async remove(name: string): Promise<string | undefined> {
+    const { state, run, journal, policy, anchor, diskMark, record } = this.paths(name);
+    try {
+      for (const path of [journal, `${journal}.lock`, policy, anchor, diskMark, record]) {
+        await rm(path, { force: true });
+      }
+      const kept = await folderInUse(state);
+      await syncFolder(dirname(state));
+      await rm(run.folder, { recursive: true, force: true });
+      return kept ? state : undefined;
+    } catch (error) {
+      throw new DockError('io', `the workspace in ${state} cannot be removed: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+}
+
+/** Removes the folder when it is empty; else says true. */
+async function folderInUse(path: string): Promise<boolean> {
+  try {
+    await rmdir(path);
+    return false;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return false;
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return true;
+    throw error;
   }
 }

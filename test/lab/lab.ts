@@ -177,7 +177,8 @@ export class Lab implements AsyncDisposable {
     if (kernel === undefined) throw new Error("the lab's guest boots its kernel directly");
     await this.mid.wdock(
       [
-        ...['workspace', 'create', labWorkspace, '--disk', disk, '--saved-state', settled.stateFile],
+        ...['workspace', 'create', labWorkspace, '--disk', disk, '--backing-file', settled.disk],
+        ...['--saved-state', settled.stateFile],
         ...['--base-memory', String(contract.baseMemoryMiB)],
         ...['--max-plugged-memory', String(contract.maxPluggedMemoryMiB)],
         ...['--max-vcpus', String(contract.maxVcpus), '--mac', contract.macAddress, '--uuid', contract.uuid],

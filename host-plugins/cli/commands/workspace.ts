@@ -1,9 +1,14 @@
 import { resolve } from 'node:path';
+import type { z } from 'zod';
+import type { controlMethods } from '../../../protocol/control-methods.ts';
 import { type CommandRun, done } from '../command-context.ts';
+import { formatMiB } from '../render/quantities.ts';
 import { renderGuestLine, renderWorkspace, renderWorkspaces } from '../render/render-status.ts';
 
 export interface CreateOptions {
   readonly disk: string;
+  readonly diskFormat?: 'raw' | 'qcow2';
+  readonly backingFile?: readonly string[];
   readonly baseMemory?: number;
   readonly maxPluggedMemory?: number;
   readonly maxVcpus?: number;
@@ -27,6 +32,8 @@ export async function createWorkspace(
     name,
     // wdockd has another working directory
     disk: resolve(options.disk),
+    diskFormat: options.diskFormat,
+    backingFiles: options.backingFile?.map((file) => resolve(file)),
     baseMemoryMiB: options.baseMemory,
     maxPluggedMemoryMiB: options.maxPluggedMemory,
     maxVcpus: options.maxVcpus,
@@ -40,10 +47,16 @@ export async function createWorkspace(
     guestAddresses: options.address === undefined ? undefined : [...options.address],
     policy: options.policy === undefined ? undefined : resolve(options.policy),
   });
-  const workspace = await run.withDaemon((daemon) =>
+  const { status: workspace, disk } = await run.withDaemon((daemon) =>
     daemon.call('workspace.create', params, { signal: run.signal }),
   );
-  run.print({ workspace }, `${name} is made; start it with \`wdock workspace start ${name}\`.`);
+  run.print(
+    { workspace, disk },
+    [
+      ...renderDisk(disk, options.diskFormat !== undefined),
+      `${name} is made; start it with \`wdock workspace start ${name}\`.`,
+    ].join('\n'),
+  );
   return done;
 }
 
@@ -95,6 +108,19 @@ export async function forceOwner(run: CommandRun, name: string): Promise<number>
     `${name} belongs to this device again (epoch ${workspace.epoch}): ${workspace.state}.`,
   );
   return done;
+}
+
+type CreatedDisk = z.output<(typeof controlMethods)['workspace.create']['result']>['disk'];
+
+function renderDisk({ path, format, bytes, backingFiles }: CreatedDisk, formatSaid: boolean): string[] {
+  const lines = [`disk: ${path}, ${format}, ${formatMiB(bytes / 2 ** 20)}`];
+  if (format === 'raw' && !formatSaid) {
+    lines.push(
+      '  Its content has no format that QEMU knows: the guest gets the file as it is.',
+      '  `--disk-format raw` says that this is meant.',
+    );
+  }
+  return [...lines, ...backingFiles.map((file) => `  backing file: ${file}, which has to stay as it is`)];
 }
 
 type WithoutUndefined<T> = { [K in keyof T]: Exclude<T[K], undefined> };
