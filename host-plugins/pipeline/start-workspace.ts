@@ -9,6 +9,9 @@ import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
 /** How long a guest that was asked to power off may take, ms; a desktop with open documents needs a while. */
 const powerDownLimitMs = 120_000;
 
+/** Closing the disk after a start that failed, ms. */
+const closeLimitMs = 30_000;
+
 /**
  * Starts a workspace that this device owns: from its saved state the first time where it has one, else from its
  * disk. Returns when the guest runs; adapting goes on in the background and is returned.
@@ -57,7 +60,12 @@ export async function startWorkspace(
     readiness.announce();
     workspace.readiness = Promise.resolve(readiness);
   } catch (error) {
+    // QEMU first: the disk's server waits for whoever is connected to it.
     await keeper.end();
+    // `signal` may be what ended the start.
+    await workspace.closeDisk(AbortSignal.timeout(closeLimitMs)).catch((closing: unknown) => {
+      workspace.surroundings.log.error({ workspace: name, err: closing }, 'the disk could not be closed');
+    });
     throw error;
   }
   await handOver.input({ in: 'resumed' });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -56,6 +56,12 @@ async function lonelyDevice() {
       await run('qemu-img', ['create', '-q', '-f', 'qcow2', at(name), '64M']);
       return at(name);
     },
+    /** Whether no process has it open. */
+    isFree: (path: string) =>
+      run('qemu-img', ['info', path]).then(
+        () => true,
+        () => false,
+      ),
   };
 }
 
@@ -87,6 +93,21 @@ describe.skipIf(!mayMakeNamespaces)('wdock workspace', () => {
       exit: 2,
       err: expect.stringContaining('the disk of the workspace "work" already'),
     });
+  });
+
+  it('start that fails closes the disk again', async () => {
+    const { at, start, wdock, disk, isFree } = await lonelyDevice();
+    await start();
+    const path = await disk('disk');
+    await writeFile(at('kernel'), 'no kernel');
+    const files = ['--kernel', at('kernel'), '--initrd', at('kernel')];
+    expect(
+      await wdock('workspace', 'create', 'work', '--disk', path, ...files, '--base-memory', '128'),
+    ).toMatchObject({ exit: 0 });
+    await rm(at('kernel'));
+    const { exit, err } = await wdock('workspace', 'start', 'work');
+    expect({ exit, err }).toEqual({ exit: 1, err: expect.stringContaining(at('kernel')) });
+    expect(await isFree(path)).toBe(true);
   });
 
   it('remove forgets what is stopped, says where its disk is, and leaves what is not its own', async () => {
