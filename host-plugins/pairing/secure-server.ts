@@ -82,6 +82,7 @@ export class SecureServer {
     });
     this.#server.on('tlsClientError', (error, socket) => {
       this.#onRefused(String(socket.remoteAddress), `the TLS handshake failed: ${error.message}`);
+      socket.destroy(); // Node only tells of a handshake that took too long, also when the other end has left
     });
     this.#http.on('request', (_request, response) => {
       response.writeHead(426, { Connection: 'close' }).end();
