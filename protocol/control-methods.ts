@@ -27,14 +27,17 @@ export type AnchorStatus = z.infer<typeof AnchorStatus>;
 
 export const WorkspaceStatus = z.strictObject({
   name: WorkspaceName,
-  homeDevice: z.string(),
+  /** Absent where the record cannot be read. */
+  homeDevice: z.string().optional(),
   /**
    * `here`: this device owns it and it runs here; `stopped`: owned here and not running; `away`: another device
-   * owns it; `moving`: in a hand-over; `stuck`: a person has to look, `detail` says why and what to do.
+   * owns it; `moving`: in a hand-over; `stuck`: a person has to look, `detail` says why and what to do;
+   * `broken`: its record or journal cannot be read, and all but showing it is refused; `detail` as well.
    */
-  state: z.enum(['here', 'stopped', 'away', 'moving', 'stuck']),
+  state: z.enum(['here', 'stopped', 'away', 'moving', 'stuck', 'broken']),
   runsOn: z.string().optional(),
-  epoch: z.int(),
+  /** Absent where it is broken. */
+  epoch: z.int().optional(),
   detail: z.string().optional(),
   /** Read in the guest where the agent answers. */
   guest: z

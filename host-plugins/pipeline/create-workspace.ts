@@ -33,6 +33,7 @@ export async function createWorkspace(
   if (workspaces.find(asked.name) !== undefined) {
     throw new DockError('conflict', `there is a workspace "${asked.name}" already`);
   }
+  workspaces.requireReadable(asked.name);
   const { memory } = await chooser.discoverHost(signal);
   const { wrong, params } = checkShape(asked, memory.totalMiB);
   const disk = await attempt(wrong, '--disk', signal, () => checkDiskOf(workspaces, params, signal));

@@ -26,12 +26,12 @@ export function deviceStateHandlers(parts: DeviceHandlersParts): ControlHandlers
       device: devices.self(),
       version: parts.version,
       profile: await chooser.discoverHost(signal),
-      workspaces: workspaces.list().map((each) => each.status()),
+      workspaces: workspaces.statuses(),
       devices: (await devices.list(signal)).filter((each) => !each.self),
     }),
     'policy.explain': async ({ device, workspace: name }, { signal }) => {
-      const only = workspaces.list().length === 1;
-      const workspace = name === undefined && !only ? undefined : workspaces.get(name);
+      const [only, ...others] = workspaces.list();
+      const workspace = name !== undefined ? workspaces.get(name) : others.length === 0 ? only : undefined;
       const contract = workspace?.record.contract ?? typicalContract;
       const policy = await readPolicyText(workspace?.record.policy);
       const { profile, decisions, allocation } =
@@ -54,7 +54,10 @@ export function deviceStateHandlers(parts: DeviceHandlersParts): ControlHandlers
         checkQemu(signal),
         Promise.all(plugins.map((plugin) => report(plugin, signal))),
       ]);
-      return { checks: [...checks, await checkPolicies(parts, signal)], plugins: reports };
+      return {
+        checks: [...checks, await checkPolicies(parts, signal), ...checkWorkspaces(workspaces)],
+        plugins: reports,
+      };
     },
   };
 }
@@ -68,6 +71,12 @@ async function report(plugin: ResourcePlugin, signal: AbortSignal): Promise<Plug
     signal.throwIfAborted();
     return { resource, abilities, can: [], cannot: [DockError.from(error).message] };
   }
+}
+
+function checkWorkspaces(workspaces: Workspaces): Check[] {
+  return workspaces
+    .listBroken()
+    .map(({ name, why }) => ({ name: `workspace ${name}`, state: 'failed', detail: `broken: ${why}` }));
 }
 
 async function checkPolicies({ chooser }: DeviceHandlersParts, signal: AbortSignal): Promise<Check> {

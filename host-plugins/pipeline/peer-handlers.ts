@@ -46,6 +46,7 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
       return { profile, allocation, decisions, move };
     },
     prepare: async (params, { caller, signal }) => {
+      workspaces.requireReadable(params.workspace);
       await requireQemu(signal);
       await requireRoom(parts, params.contract.kernel);
       const home = trust.byId(params.homeDevice);

@@ -26,8 +26,12 @@ export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandler
         const { workspace, disk } = await createWorkspace(parts, params, signal);
         return { status: status(workspace), disk };
       }),
-    'workspace.list': async () => workspaces.list().map(status),
+    'workspace.list': async () => workspaces.statuses(),
     'workspace.show': async ({ name }) => {
+      const broken = workspaces.findBroken(name);
+      if (broken !== undefined) {
+        return { status: workspaces.brokenStatus(broken), record: broken.record ?? null, journal: [] };
+      }
       const workspace = workspaces.get(name);
       return {
         status: workspace.status(),

@@ -1,10 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { access } from 'node:fs/promises';
+import type { WorkspaceStatus } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { WorkspaceRecord } from '../../protocol/workspace.ts';
 import type { Peers } from '../daemon/handlers.ts';
 import { HandOverDriver } from '../hand-over/hand-over-driver.ts';
 import type { HandOverEvent } from '../hand-over/state.ts';
+import { BrokenWorkspace } from '../workspace/broken-workspace.ts';
 import { Workspace, type WorkspaceSurroundings } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
 import type { Anchors } from './anchors.ts';
@@ -27,6 +29,9 @@ export interface WorkspacesParts {
 export class Workspaces {
   readonly #parts: WorkspacesParts;
   readonly #known = new Map<string, Workspace>();
+  readonly #broken = new Map<string, BrokenWorkspace>();
+  /** Names whose files are being made. */
+  readonly #making = new Set<string>();
 
   constructor(parts: WorkspacesParts) {
     this.#parts = parts;
@@ -40,17 +45,45 @@ export class Workspaces {
     return this.#known.get(name);
   }
 
-  /** Throws `not-found`. Without a name: the only one there is. */
+  /** Those whose files cannot be read; all others run. */
+  listBroken(): BrokenWorkspace[] {
+    return [...this.#broken.values()];
+  }
+
+  findBroken(name: string): BrokenWorkspace | undefined {
+    return this.#broken.get(name);
+  }
+
+  /** Of all that there are, also the broken ones. */
+  statuses(): WorkspaceStatus[] {
+    return [
+      ...this.list().map((each) => each.status()),
+      ...this.listBroken().map((each) => this.brokenStatus(each)),
+    ].sort((a, b) => a.name.localeCompare(b.name));
+  }
+
+  brokenStatus(broken: BrokenWorkspace): WorkspaceStatus {
+    return broken.status(this.#parts.surroundings.nameOf);
+  }
+
+  /** Throws `conflict`, with what to do. */
+  requireReadable(name: string): void {
+    const broken = this.#broken.get(name);
+    if (broken !== undefined) throw broken.refusal();
+  }
+
+  /** Throws `not-found`, and `conflict` for a broken one. Without a name: the only one there is. */
   get(name: string | undefined): Workspace {
     if (name !== undefined) {
       const found = this.#known.get(name);
       if (found !== undefined) return found;
+      this.requireReadable(name);
       throw new DockError(
         'not-found',
         `there is no workspace "${name}" on this device; see wdock workspace list`,
       );
     }
-    const all = this.list();
+    const all = this.statuses();
     const [only] = all;
     if (only === undefined) {
       throw new DockError('not-found', 'this device has no workspace; make one with wdock workspace create');
@@ -61,20 +94,16 @@ export class Workspaces {
         `this device has several workspaces (${all.map((each) => each.name).join(', ')}); name one with --workspace`,
       );
     }
-    return only;
+    return this.get(only.name);
   }
 
   /** Makes a workspace whose home is this device, owned by it, stopped. */
   async create(record: WorkspaceRecord): Promise<Workspace> {
-    if (this.#known.has(record.name)) {
-      throw new DockError('conflict', `there is a workspace "${record.name}" already`);
-    }
+    this.#requireUnused(record.name);
     await access(record.disk.path).catch((cause: unknown) => {
       throw new DockError('not-found', `the disk ${record.disk.path} cannot be opened`, { cause });
     });
-    await this.#parts.surroundings.store.save(record);
-    const workspace = await this.#open(record);
-    await workspace.handOver.found();
+    const workspace = await this.#make(record, async ({ handOver }) => await handOver.found());
     this.#parts.onChange(workspace);
     return workspace;
   }
@@ -91,7 +120,9 @@ export class Workspaces {
       await workspace.handOver[Symbol.asyncDispose]();
       await workspace[Symbol.asyncDispose]();
     }
-    return await this.#parts.surroundings.store.remove(name);
+    const left = await this.#parts.surroundings.store.remove(name);
+    this.#broken.delete(name);
+    return left;
   }
 
   /** The workspace that another device brings; one that was here before is the same one, with its journal. */
@@ -106,21 +137,17 @@ export class Workspaces {
       }
       return known;
     }
-    await this.#parts.surroundings.store.save(record);
-    return await this.#open(record);
+    return await this.#make(record);
   }
 
   /** Goes on, or rolls back, what an earlier life of wdockd left: QEMUs, disks, hand-overs. */
   async recover(signal: AbortSignal): Promise<void> {
     const { store, log } = this.#parts.surroundings;
     for (const name of await store.names()) {
+      const workspace = await this.#read(name);
+      if (workspace === undefined) continue;
       try {
-        const record = await store.load(name);
-        if (record === undefined) continue;
-        await this.#recover(
-          await this.#open(record),
-          AbortSignal.any([signal, AbortSignal.timeout(recoverLimitMs)]),
-        );
+        await this.#recover(workspace, AbortSignal.any([signal, AbortSignal.timeout(recoverLimitMs)]));
       } catch (error) {
         signal.throwIfAborted();
         log.error({ workspace: name, err: error }, 'the workspace could not be recovered');
@@ -145,6 +172,69 @@ export class Workspaces {
     }
     await this.#parts.anchors.close();
     this.#known.clear();
+  }
+
+  /** Undefined when it is broken, which is noted then. */
+  async #read(name: string): Promise<Workspace | undefined> {
+    const { store, log } = this.#parts.surroundings;
+    let record: WorkspaceRecord | undefined;
+    try {
+      record = await store.load(name);
+      return await this.#open(record);
+    } catch (thrown) {
+      const error = DockError.from(thrown);
+      this.#broken.set(name, new BrokenWorkspace(name, error.message, record));
+      log.error({ workspace: name, err: error }, 'the workspace cannot be read, and is left as it is');
+      return undefined;
+    }
+  }
+
+  #requireUnused(name: string): void {
+    if (this.#known.has(name) || this.#making.has(name)) {
+      throw new DockError('conflict', `there is a workspace "${name}" already`);
+    }
+    this.requireReadable(name);
+  }
+
+  /** Writes a new workspace, or nothing; over nothing that is there. */
+  async #make(record: WorkspaceRecord, begin?: (made: Workspace) => Promise<void>): Promise<Workspace> {
+    const { name } = record;
+    this.#requireUnused(name);
+    this.#making.add(name);
+    try {
+      const { store } = this.#parts.surroundings;
+      if (await store.has(name)) {
+        throw new DockError(
+          'conflict',
+          `${store.paths(name).state} has the files of a workspace already; restart wdockd to use them, or move that folder away`,
+        );
+      }
+      return await this.#write(record, begin);
+    } finally {
+      this.#making.delete(name);
+    }
+  }
+
+  async #write(record: WorkspaceRecord, begin?: (made: Workspace) => Promise<void>): Promise<Workspace> {
+    const { store, log } = this.#parts.surroundings;
+    const { name } = record;
+    try {
+      await store.save(record);
+      const made = await this.#open(record);
+      await begin?.(made);
+      return made;
+    } catch (error) {
+      // A record without its journal would be taken for a workspace that is somewhere else.
+      await this.#known.get(name)?.handOver[Symbol.asyncDispose]();
+      this.#known.delete(name);
+      await store.remove(name).catch((cause: unknown) => {
+        log.error(
+          { workspace: name, err: cause },
+          'what was written of a new workspace could not be removed',
+        );
+      });
+      throw error;
+    }
   }
 
   async #recover(workspace: Workspace, signal: AbortSignal): Promise<void> {

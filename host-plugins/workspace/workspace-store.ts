@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { z } from 'zod';
 import { DockError } from '../../protocol/dock-error.ts';
-import { WorkspaceRecord } from '../../protocol/workspace.ts';
+import { WorkspaceName, WorkspaceRecord } from '../../protocol/workspace.ts';
 import { syncFolder, writeFileDurably } from '../system/process/write-file-durably.ts';
 import { type WorkspacePaths, workspacePaths } from './paths.ts';
 
@@ -19,7 +20,7 @@ export class WorkspaceStore {
     return workspacePaths(this.#stateFolder, this.#runtimeFolder, name);
   }
 
-  /** Names that have a record, sorted. */
+  /** Names that have a record or a journal, whether they can be read or not, sorted. Folders of other names are nobody's. */
   async names(): Promise<string[]> {
     const root = join(this.#stateFolder, 'workspaces');
     const entries = await readdir(root, { withFileTypes: true }).catch((cause: unknown) => {
@@ -29,30 +30,44 @@ export class WorkspaceStore {
     });
     const names: string[] = [];
     for (const entry of entries) {
-      if (entry.isDirectory() && (await this.load(entry.name)) !== undefined) names.push(entry.name);
+      const isName = entry.isDirectory() && WorkspaceName.safeParse(entry.name).success;
+      if (isName && (await this.has(entry.name))) names.push(entry.name);
     }
     return names.sort();
   }
 
-  /** Throws `config-invalid` when the record is there and cannot be understood. */
-  async load(name: string): Promise<WorkspaceRecord | undefined> {
-    const path = this.paths(name).record;
+  /** Whether there is a record or a journal of that name, readable or not: neither must be written over. */
+  async has(name: string): Promise<boolean> {
+    const { record, journal } = this.paths(name);
+    return (await isThere(record)) || (await isThere(journal));
+  }
+
+  /** Throws `config-invalid` when the record is missing or cannot be understood, `io` when it cannot be read. */
+  async load(name: string): Promise<WorkspaceRecord> {
+    const { record: path, state } = this.paths(name);
+    const fault = (kind: 'io' | 'config-invalid', why: string, cause?: unknown) =>
+      new DockError(
+        kind,
+        `${path} ${why}; put back a copy of it, or move the folder ${state} away, and restart wdockd`,
+        { cause },
+      );
     let text: string;
     try {
       text = await readFile(path, 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw new DockError('io', `${path} cannot be read: ${(error as Error).message}`, { cause: error });
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') throw fault('config-invalid', 'is missing, and its journal is not', error);
+      throw fault('io', `cannot be read (${code ?? message})`, error);
     }
-    try {
-      return WorkspaceRecord.parse(JSON.parse(text));
-    } catch (error) {
-      throw new DockError(
-        'config-invalid',
-        `${path} is not a workspace record of this version: ${(error as Error).message}; put back a copy of it, or move the folder away`,
-        { cause: error },
-      );
+    const parsed = WorkspaceRecord.safeParse(parseJson(text));
+    if (!parsed.success) {
+      const why = text.trim() === '' ? 'it is empty' : firstFault(parsed.error);
+      throw fault('config-invalid', `is not a workspace record of this version (${why})`, parsed.error);
     }
+    if (parsed.data.name !== name) {
+      throw fault('config-invalid', `is the record of another workspace, "${parsed.data.name}"`);
+    }
+    return parsed.data;
   }
 
   /** On return the record is on the disk; a crash at any moment leaves the old one or the new one. */
@@ -65,13 +80,6 @@ export class WorkspaceStore {
     } catch (error) {
       throw new DockError('io', `${path} cannot be written: ${(error as Error).message}`, { cause: error });
     }
-  }
-
-  /** Whether there is a record or a journal of that name, readable or not. */
-  async has(name: string): Promise<boolean> {
-    const { record, journal } = this.paths(name);
-    const found = await Promise.allSettled([stat(record), stat(journal)]);
-    return found.some(({ status }) => status === 'fulfilled');
   }
 
   /**
@@ -107,4 +115,28 @@ async function folderInUse(path: string): Promise<boolean> {
     if (code === 'ENOTEMPTY' || code === 'EEXIST') return true;
     throw error;
   }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT'; // what cannot be looked at may be there
+  }
+}
+
+/** `undefined`, which is no record, for what is not JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** In one line: a damaged record has as many faults as keys. */
+function firstFault({ issues: [issue] }: z.ZodError): string {
+  if (issue === undefined || issue.path.length === 0) return 'it is not a JSON object';
+  return `${issue.path.join('.')}: ${issue.message}`;
 }

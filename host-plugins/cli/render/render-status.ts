@@ -55,7 +55,7 @@ export function renderWorkspaces(workspaces: readonly WorkspaceStatus[], width?:
     name,
     state,
     runsOn ?? '-',
-    homeDevice,
+    homeDevice ?? '-',
     guest === undefined ? '-' : renderGuestLine(guest),
   ]);
   const details = workspaces.filter(({ detail }) => detail !== undefined);
@@ -112,8 +112,8 @@ export function renderWorkspace(status: WorkspaceStatus, journal: readonly strin
     ['workspace', status.name],
     ['state', status.detail === undefined ? status.state : `${status.state}: ${status.detail}`],
     ['runs on', status.runsOn ?? '-'],
-    ['home', status.homeDevice],
-    ['epoch', String(status.epoch)],
+    ['home', status.homeDevice ?? '-'],
+    ['epoch', String(status.epoch ?? '-')],
     ['guest', status.guest === undefined ? 'not read' : renderGuestLine(status.guest)],
   ];
   if (status.anchor !== undefined) fields.push(['anchor', renderAnchor(status.anchor)]);

@@ -79,7 +79,13 @@ export class JournalFile implements JournalPort, AsyncDisposable {
     } catch (error) {
       await file?.close();
       lock[Symbol.dispose]();
-      throw DockError.from(error, 'io');
+      if (error instanceof DockError) throw error;
+      const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+      throw new DockError(
+        'io',
+        `cannot open the hand-over journal ${path} (${reason}); look at its folder and the disk, then restart wdockd`,
+        { cause: error },
+      );
     }
   }
 

@@ -10,7 +10,7 @@ export function lockJournal(path: string): Disposable {
   if (lock !== undefined) return lock;
   throw new DockError(
     'conflict',
-    `another process uses the hand-over journal ${path}; stop that wdockd first`,
+    `another process uses the hand-over journal ${path}; stop that wdockd, and restart this one`,
   );
 }
 
@@ -18,8 +18,12 @@ function takeOrThrow(path: string): Disposable | undefined {
   try {
     return takeKernelLock(`${path}.lock`);
   } catch (cause) {
-    throw new DockError('io', `cannot lock the hand-over journal ${path}: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw new DockError(
+      'io',
+      `cannot lock the hand-over journal ${path}: ${(cause as Error).message}; look at its folder, then restart wdockd`,
+      {
+        cause,
+      },
+    );
   }
 }

@@ -18,7 +18,7 @@ export function readJournal(bytes: Buffer, path: string): JournalContent {
   const corrupt = (what: string): DockError =>
     new DockError(
       'config-invalid',
-      `the hand-over journal ${path} is damaged: ${what}. Nothing is started from it. Restore it from a backup, or move it away and use "wdock workspace force-owner" on the device that shall own the VM`,
+      `the hand-over journal ${path} is damaged: ${what}. Nothing is started from it. Restore it from a backup and restart wdockd; without one move it away, restart wdockd, and take the VM with \`wdock workspace force-owner\` on the device that shall own it`,
     );
   if (bytes.indexOf(journalHeader) !== 0)
     throw corrupt('its first line is not that of a journal of format 1');

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '../../unit/pairing/temporary-folder.ts';
 
 const fixture = fileURLToPath(new URL('fixture-wdockd.ts', import.meta.url));
+const wdockdMain = fileURLToPath(new URL('../../../host-plugins/daemon/main.ts', import.meta.url));
 const wdockMain = fileURLToPath(new URL('../../../host-plugins/cli/main.ts', import.meta.url));
 
 /** A process of a test, with all that it printed. */
@@ -72,6 +73,8 @@ export interface WdockdFolder extends AsyncDisposable {
   start(): Promise<Running>;
   /** Starts wdockd here. */
   spawn(): Running;
+  /** Starts the wdockd that is shipped here, with all that stands behind its doors. */
+  spawnShipped(): Running;
   wdock(...args: string[]): Running;
 }
 
@@ -99,6 +102,7 @@ export async function wdockdFolder(
     path: folder.path,
     socket: join(folder.path, 'run', 'wdockd.sock'),
     spawn: spawnHere,
+    spawnShipped: () => new Running([...enter, process.execPath, wdockdMain, '--config', config]),
     async start() {
       const running = spawnHere();
       try {
