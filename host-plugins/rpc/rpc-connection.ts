@@ -188,6 +188,11 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
       case 'request':
         this.#serve(message);
         break;
+      case 'nothing-asked':
+        this.#send(
+          encodeError(message.id, new DockError('protocol', 'an invalid request: it has no method')),
+        );
+        break;
       case 'cancel':
         this.#running.get(message.id)?.controller.abort(new DockError('cancelled', 'the caller cancelled'));
         break;

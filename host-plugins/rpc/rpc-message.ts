@@ -11,6 +11,11 @@ export const progressMethod = '$/progress';
 export const cancelMethod = '$/cancel';
 
 const ProgressParams = z.strictObject({ id: z.int(), value: z.unknown() });
+const NothingAsked = z.strictObject({
+  jsonrpc: z.literal('2.0'),
+  id: z.int(),
+  params: z.unknown().optional(),
+});
 const CancelParams = z.strictObject({ id: z.int() });
 
 export type RpcMessage =
@@ -18,11 +23,15 @@ export type RpcMessage =
   | { type: 'progress'; id: number; value: unknown }
   | { type: 'cancel'; id: number }
   | { type: 'result'; id: number; result: unknown }
-  | { type: 'error'; id: number; code: number; message: string; data: DockErrorShape | undefined };
+  | { type: 'error'; id: number; code: number; message: string; data: DockErrorShape | undefined }
+  /** A request without a method, which its sender waits for: it is to be told. */
+  | { type: 'nothing-asked'; id: number };
 
 /** Throws `protocol` for everything that is not one of our messages; batches and foreign notifications are not. */
 export function parseRpcMessage(text: string): RpcMessage {
   const message = parseJson(text);
+  const nothingAsked = NothingAsked.safeParse(message);
+  if (nothingAsked.success) return { type: 'nothing-asked', id: nothingAsked.data.id };
   const isResponse = typeof message === 'object' && message !== null && !('method' in message);
   if (isResponse) {
     const parsed = RpcResponse.safeParse(message);

@@ -26,6 +26,7 @@ describe('a connection whose other end breaks the protocol', () => {
     ['keys that nobody knows', '{"jsonrpc":"2.0","id":1,"method":"add","extra":1}'],
     ['a notification that nobody knows', '{"jsonrpc":"2.0","method":"add"}'],
     ['a cancel without an id', '{"jsonrpc":"2.0","method":"$/cancel","params":{}}'],
+    ['neither a method nor an id', '{"jsonrpc":"2.0"}'],
     ['null', 'null'],
     [
       'an error of an unknown kind',
@@ -82,6 +83,19 @@ describe('a connection whose other end breaks the protocol', () => {
       expect(await pair.client.call('add', { a: 1, b: 2 }, { signal: forever() })).toBe(3);
     },
   );
+
+  it('is told of a request without a method, and goes on', async () => {
+    await using pair = await connected({ add: async ({ a, b }) => a + b });
+    const answer = new Promise<string>((resolve) => {
+      pair.sockets.client.once('message', (data) => resolve(String(data)));
+    });
+    pair.sockets.client.send('{"jsonrpc":"2.0","id":1}');
+    expect(JSON.parse(await answer)).toMatchObject({
+      id: 1,
+      error: { code: -32600, message: expect.stringContaining('invalid request') },
+    });
+    expect(await pair.client.call('add', { a: 1, b: 2 }, { signal: forever() })).toBe(3);
+  });
 
   it('does not let a parameter named __proto__ through', async () => {
     await using pair = await connected({ add: async ({ a, b }) => a + b });
