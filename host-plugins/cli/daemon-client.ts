@@ -73,7 +73,7 @@ function unreachable(path: string, error: NodeJS.ErrnoException): DockError {
   const why = silent ? 'does not run' : `does not answer: ${error.message}`;
   return new DockError(
     'peer-gone',
-    `wdockd ${why} (${path}); start it with \`systemctl start wdockd\`, or \`wdockd --config FILE\` and give wdock the same --config`,
+    `wdockd ${why} (${path}); start it with \`systemctl start wdockd\`, or \`wdockd --config FILE\` and give wdock the same --config; \`wdock logs\` says why it could not, or that it is still starting`,
     { cause: error, detail: daemonGoneDetail },
   );
 }

@@ -1,14 +1,28 @@
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
+import { faultyFile } from '../../policies/positioned-yaml/fault.ts';
 import { parseYaml } from '../../policies/positioned-yaml/parse-yaml.ts';
 import { DeviceClass } from '../../protocol/host-profile.ts';
 import { defaultPeerPort } from '../pairing/device-address.ts';
 import { DeviceName } from '../pairing/trust-store.ts';
+import { checkSocketPath } from '../tunnel/unix-socket.ts';
 
 export const defaultConfigPath = '/etc/wireless-dock/wdockd.yaml';
+/** Searched where none are named; need not be there. */
+export const defaultPolicyFolder = '/etc/wireless-dock/policies';
 
 const Path = z.string().min(1);
+/** RFC 1123: what `listen` can look up. */
+const hostNamePattern =
+  /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i;
+const ListenAddress = z
+  .string()
+  .refine(
+    (text) => isIP(text) !== 0 || hostNamePattern.test(text),
+    'this is neither an IP address nor a host name',
+  );
 const InterfaceName = z.string().regex(/^[^\s/:]{1,15}$/, 'an interface name has 1 to 15 characters');
 
 /** `wdockd.yaml`; relative paths in it are relative to its folder. See docs/wdockd.md. */
@@ -27,12 +41,12 @@ const ConfigDocument = z.strictObject({
   /** Where other devices reach this one. `address`: default all; port 0 takes a free one. */
   listen: z
     .strictObject({
-      address: z.string().min(1).optional(),
+      address: ListenAddress.optional(),
       port: z.int().min(0).max(65535).default(defaultPeerPort),
     })
     .prefault({}),
   /** Folders with policy files, searched in this order, before the shipped ones. */
-  policies: z.array(Path).default(['/etc/wireless-dock/policies']),
+  policies: z.array(Path).default([defaultPolicyFolder]),
   /** A file with the profile of another computer that this one plays; then every output says `simulated`. */
   profile: Path.optional(),
   network: z
@@ -60,6 +74,10 @@ const ConfigDocument = z.strictObject({
         .max(24 * 60)
         .default(60),
     })
+    .refine(({ downtimeLimitMs, maxDowntimeMs }) => downtimeLimitMs <= maxDowntimeMs, {
+      path: ['downtimeLimitMs'],
+      message: 'this is more than maxDowntimeMs (default: 3000), up to which it may be raised',
+    })
     .prefault({}),
 });
 
@@ -75,17 +93,25 @@ export interface DaemonConfig
 
 /** Throws `config-invalid` with file, line and column of every mistake. */
 export function parseConfig(text: string, file: string, hostName = hostname()): DaemonConfig {
-  const { value } = parseYaml(text, file, ConfigDocument, 'the configuration');
+  const { value, valuePosition } = parseYaml(text, file, ConfigDocument, 'the configuration');
   const folder = dirname(resolve(file));
   const absolute = (path: string) => resolve(folder, path);
   const runtimeFolder = absolute(value.runtimeFolder);
+  const controlSocket = resolve(folder, value.controlSocket ?? `${runtimeFolder}/wdockd.sock`);
+  try {
+    checkSocketPath(controlSocket);
+  } catch (error) {
+    const path = value.controlSocket === undefined ? 'runtimeFolder' : 'controlSocket';
+    const { message } = error as Error;
+    throw faultyFile('the configuration', text, [{ file, path, message, ...valuePosition([path]) }]);
+  }
   return {
     ...value,
     file,
     device: { name: value.device.name ?? hostName.split('.')[0] ?? hostName, class: value.device.class },
     stateFolder: absolute(value.stateFolder),
     runtimeFolder,
-    controlSocket: resolve(folder, value.controlSocket ?? `${runtimeFolder}/wdockd.sock`),
+    controlSocket,
     policies: value.policies.map(absolute),
     profile: value.profile === undefined ? undefined : absolute(value.profile),
   };

@@ -1,14 +1,15 @@
 import { mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import pino, { type DestinationStream, type Level, type Logger } from 'pino';
+import { DockError } from '../../protocol/dock-error.ts';
+import { whyNotWritable } from './own-folder.ts';
 
 /** The log starts anew at this size, bytes; two older ones are kept, `.1` and `.2`. */
 const rotateAtBytes = 8 * 1024 * 1024;
 
-/** A log file of bounded size, for `wdock logs`; written at once, so that a crash loses no line. */
+/** A log file of bounded size, for `wdock logs`; written at once, so that a crash loses no line. Throws `io`. */
 export function openLogFile(path: string): DestinationStream & { close(): void } {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
-  const file = pino.destination({ dest: path, sync: true, mode: 0o640 });
+  const file = openOrThrow(path);
   let size = sizeOf(path);
   return {
     write(line: string) {
@@ -23,6 +24,21 @@ export function openLogFile(path: string): DestinationStream & { close(): void }
     },
     close: () => file.end(),
   };
+}
+
+function openOrThrow(path: string) {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
+    return pino.destination({ dest: path, sync: true, mode: 0o640 });
+  } catch (error) {
+    throw new DockError(
+      'io',
+      `the log ${path} cannot be written: ${whyNotWritable(error)}; mend that, and start wdockd again`,
+      {
+        cause: error,
+      },
+    );
+  }
 }
 
 function sizeOf(path: string): number {

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { DockError } from '../../protocol/dock-error.ts';
+import { requirePolicyFolders, requireProfile } from './check-config.ts';
 import { defaultConfigPath } from './config.ts';
 import { shippedModules } from './container.ts';
 import { loadConfig } from './load-config.ts';
@@ -32,8 +33,12 @@ export async function runWdockd(args: readonly string[]): Promise<number> {
   }
   try {
     const config = await loadConfig(options.config);
-    if (options.checkConfig) return 0;
     const ended = endSignal();
+    if (options.checkConfig) {
+      await requireProfile(config, ended.signal);
+      await requirePolicyFolders(config);
+      return 0;
+    }
     await using daemon = await startWdockd(
       config,
       { modules: shippedModules, logToStdout: true },

@@ -1,14 +1,16 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import pino, { type Logger } from 'pino';
+import { DockError } from '../../protocol/dock-error.ts';
 import { loadIdentity } from '../pairing/identity.ts';
 import { TrustStore } from '../pairing/trust-store.ts';
+import { requirePolicyFolders, requireProfile } from './check-config.ts';
 import type { DaemonConfig } from './config.ts';
 import { createContainer, type WdockdModule } from './container.ts';
 import { InstanceLock } from './instance-lock.ts';
 import { Lifecycle, type Service } from './lifecycle.ts';
 import { createLog, openLogFile } from './log-file.ts';
 import { logFileOf } from './log-path.ts';
+import { makeOwnFolder } from './own-folder.ts';
 import { DaemonToken } from './tokens.ts';
 import { version } from './version.ts';
 
@@ -30,13 +32,35 @@ export async function startWdockd(
   signal: AbortSignal,
 ): Promise<Wdockd> {
   await using undo = new AsyncDisposableStack();
-  await mkdir(config.stateFolder, { recursive: true, mode: 0o750 });
-  await mkdir(config.runtimeFolder, { recursive: true, mode: 0o750 });
+  await makeOwnFolder(config.stateFolder, 'stateFolder');
+  await makeOwnFolder(config.runtimeFolder, 'runtimeFolder');
   undo.use(InstanceLock.acquire(join(config.stateFolder, 'wdockd.lock'), `the folder ${config.stateFolder}`));
   const file = openLogFile(logFileOf(config.stateFolder));
   undo.defer(() => file.close());
   const stdout = options.logToStdout ? [pino.destination({ dest: 1, sync: true })] : [];
   const log = createLog(config.log.level, [file, ...stdout], config.device.name);
+  try {
+    undo.use(await serve(config, options, log, signal));
+  } catch (error) {
+    // Also where nobody sees standard error: `wdock logs` shows it.
+    if (!signal.aborted) log.fatal({ err: error }, 'could not start');
+    throw error;
+  }
+  log.info({ socket: config.controlSocket }, 'ready');
+  const running = undo.move();
+  return { log, [Symbol.asyncDispose]: async () => await running.disposeAsync() };
+}
+
+async function serve(
+  config: DaemonConfig,
+  options: WdockdOptions,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<AsyncDisposable> {
+  await requireProfile(config, signal);
+  await requirePolicyFolders(config).catch((error: unknown) =>
+    log.warn({ why: DockError.from(error).message }, 'a policy folder is missing'),
+  );
   const identity = await loadIdentity(config.stateFolder, config.device.name);
   const trust = await TrustStore.load(join(config.stateFolder, 'devices.json'), identity.id);
   const container = createContainer({ config, log, identity, trust }, options.modules);
@@ -48,12 +72,11 @@ export async function startWdockd(
     'starting',
   );
   await lifecycle.start(signal);
-  undo.defer(async () => {
-    log.info('stopping; workspaces that run here go on running');
-    await lifecycle.stop();
-    log.info('stopped');
-  });
-  log.info({ socket: config.controlSocket }, 'ready');
-  const running = undo.move();
-  return { log, [Symbol.asyncDispose]: async () => await running.disposeAsync() };
+  return {
+    [Symbol.asyncDispose]: async () => {
+      log.info('stopping; workspaces that run here go on running');
+      await lifecycle.stop();
+      log.info('stopped');
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, vi } from 'vitest';
@@ -30,6 +30,33 @@ it('wdockd --check-config names file, line and column, and starts nothing', asyn
   expect(wrong.err).toContain(`${config}:2:3: device.clas: unknown key; did you mean "class"`);
   await writeFile(config, 'device:\n  class: mid\n');
   expect(await wdockd('--check-config', '--config', config)).toEqual({ exit: 0, out: '', err: '' });
+});
+
+it.each([
+  ['profile: nope.yaml\n', /the profile .*nope\.yaml cannot be read/],
+  ['policies: [nowhere]\n', /policies: there is no folder .*nowhere; make it/],
+])('wdockd --check-config refuses what it could not work with: %j', async (line, message) => {
+  await using folder = await temporaryFolder();
+  const config = join(folder.path, 'wdockd.yaml');
+  await writeFile(config, `device: {class: mid}\n${line}`);
+  const { exit, err } = await wdockd('--check-config', '--config', config);
+  expect(exit).toBe(1);
+  expect(err).toMatch(message);
+});
+
+it('wdockd does not start to play a device whose profile is not there, and its log says so', async () => {
+  await using folder = await temporaryFolder();
+  const config = join(folder.path, 'wdockd.yaml');
+  await writeFile(
+    config,
+    'device: {class: mid}\nprofile: nope.yaml\nstateFolder: state\nruntimeFolder: run\nlisten: {port: 0}\n',
+  );
+  const { exit, err } = await wdockd('--config', config);
+  expect(exit).toBe(1);
+  expect(err).toMatch(/the profile .*nope\.yaml cannot be read/);
+  expect(await readFile(join(folder.path, 'state', 'log', 'wdockd.log'), 'utf8')).toContain(
+    'could not start',
+  );
 });
 
 it.each([

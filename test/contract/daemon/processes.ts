@@ -71,8 +71,8 @@ export interface WdockdFolder extends AsyncDisposable {
   readonly path: string;
   /** Starts wdockd here and waits until it is ready. */
   start(): Promise<Running>;
-  /** Starts wdockd here. */
-  spawn(): Running;
+  /** Starts wdockd here, by way of a command that runs another one. */
+  spawn(by?: readonly string[]): Running;
   /** Starts the wdockd that is shipped here, with all that stands behind its doors. */
   spawnShipped(): Running;
   wdock(...args: string[]): Running;
@@ -96,7 +96,8 @@ export async function wdockdFolder(
       '',
     ].join('\n'),
   );
-  const spawnHere = () => new Running([...enter, process.execPath, fixture, config]);
+  const spawnHere = (by: readonly string[] = enter) =>
+    new Running([...by, process.execPath, fixture, config]);
   return {
     config,
     path: folder.path,

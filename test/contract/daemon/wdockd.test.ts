@@ -64,6 +64,9 @@ describe('a second wdockd', () => {
     holder.close();
     expect(exit).toBe(1);
     expect(err).toMatch(new RegExp(`port ${port} of 127.0.0.1 is taken`));
+    const logged = (await there.wdock('logs').ended).out;
+    expect(logged).toContain('could not start');
+    expect(logged).toContain(err.trim());
   });
 });
 

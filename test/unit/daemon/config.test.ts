@@ -41,6 +41,26 @@ describe('wdockd.yaml with mistakes', () => {
       'device: {class: mid}\nnetwork: {uplink: "eth0 up"}\n',
       /interface name/,
     ],
+    [
+      'with a downtime above its own limit',
+      'device: {class: mid}\nmigration: {downtimeLimitMs: 5000, maxDowntimeMs: 100}\n',
+      /^2:30 migration\.downtimeLimitMs: .*more than maxDowntimeMs/,
+    ],
+    [
+      'with an address that is none',
+      'device: {class: mid}\nlisten: {address: foo bar}\n',
+      /^2:19 listen\.address: .*neither an IP address nor a host name/,
+    ],
+    [
+      'with a runtime folder that is too long for the socket in it',
+      `device: {class: mid}\nruntimeFolder: /${'x'.repeat(120)}\n`,
+      /^2:16 runtimeFolder: the socket path .* has 133 bytes/,
+    ],
+    [
+      'with a socket path that is too long',
+      `device: {class: mid}\ncontrolSocket: /${'x'.repeat(120)}\n`,
+      /^2:16 controlSocket: the socket path .* has 121 bytes/,
+    ],
     ['with a downtime of a minute', 'device: {class: mid}\nmigration: {downtimeLimitMs: 60000}\n', /10000/],
   ])('%s is refused', (_what, text, message) => {
     expect(mistakes(text).join('\n')).toMatch(message);
@@ -62,6 +82,10 @@ describe('wdockd.yaml', () => {
       log: { level: 'info' },
       migration: { downtimeLimitMs: 300, maxDowntimeMs: 3000, timeLimitMinutes: 60 },
     });
+  });
+
+  it.each(['0.0.0.0', '::', 'fe80::1%eth0', 'pad.local', 'localhost'])('listens on %s', (address) => {
+    expect(parse(`device: {class: mid}\nlisten: {address: "${address}"}\n`).listen.address).toBe(address);
   });
 
   it('takes relative paths from its own folder', () => {
