@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { DockError } from '../protocol/dock-error.ts';
 import type { DeviceClass } from '../protocol/host-profile.ts';
 import { type Policy, parsePolicy } from './language/parse-policy.ts';
-
-/** The one file here that reads from a disk. */
+import { readText } from './read-text.ts';
 
 declare const WDOCK_SHIPPED_POLICIES: string | undefined;
 
@@ -70,9 +68,10 @@ async function loadFirst(
 
 async function readIfThere(path: string, signal: AbortSignal): Promise<string | undefined> {
   try {
-    return await readFile(path, { encoding: 'utf8', signal });
+    return await readText(path, signal);
   } catch (cause) {
     signal.throwIfAborted();
+    if (cause instanceof DockError) throw cause;
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
     throw new DockError('io', `cannot read the policy file ${path}: ${String(cause)}`, { cause });

@@ -62,12 +62,12 @@ export class CommandRun {
   }
 
   async config(): Promise<DaemonConfig | undefined> {
-    return await readConfig(this.options, this.context.environment);
+    return await readConfig(this.options, this.context.environment, this.signal);
   }
 
   /** Talks to wdockd and hangs up afterwards. */
   async withDaemon<V>(talk: (daemon: DaemonClient) => Promise<V>): Promise<V> {
-    const path = await controlSocketPath(this.options, this.context.environment);
+    const path = await controlSocketPath(this.options, this.context.environment, this.signal);
     const { client, device } = await connectDaemon(path, this.signal);
     await using daemon = client;
     this.device = device;

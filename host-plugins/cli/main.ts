@@ -7,21 +7,20 @@ if (problem !== undefined) {
   console.error(`wdock: ${problem}`);
   process.exit(1);
 }
-const [{ runWdock }, { processTerminal }, { interruptions }] = await Promise.all([
-  import('./program.ts'),
-  import('./terminal.ts'),
-  import('./interruptions.ts'),
-]);
+const [{ runWdock }, { processTerminal }, { interruptions }, { endWhenOutputFails, printed }] =
+  await Promise.all([
+    import('./program.ts'),
+    import('./terminal.ts'),
+    import('./interruptions.ts'),
+    import('./standard-output.ts'),
+  ]);
 
-// `wdock watch | head` ends when head does, as other programs do
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
-});
+endWhenOutputFails();
 process.exitCode = await runWdock(process.argv.slice(2), {
   terminal: processTerminal(process.env),
   environment: process.env,
   ...interruptions(),
 });
+await printed();
 // what is still open (a call that was left after the second Ctrl-C) holds nobody here
 process.exit();

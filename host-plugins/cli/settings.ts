@@ -13,22 +13,24 @@ export interface GlobalOptions {
 export async function readConfig(
   options: GlobalOptions,
   environment: NodeJS.ProcessEnv,
+  signal: AbortSignal,
 ): Promise<DaemonConfig | undefined> {
   const named = options.config ?? environment['WDOCK_CONFIG'];
-  if (named !== undefined) return await loadConfig(named);
+  if (named !== undefined) return await loadConfig(named, signal);
   const usual = await access(defaultConfigPath).then(
     () => true,
     () => false,
   );
-  return usual ? await loadConfig(defaultConfigPath) : undefined;
+  return usual ? await loadConfig(defaultConfigPath, signal) : undefined;
 }
 
 /** Where wdockd of this device listens for wdock: told, configured, or the usual place. */
 export async function controlSocketPath(
   options: GlobalOptions,
   environment: NodeJS.ProcessEnv,
+  signal: AbortSignal,
 ): Promise<string> {
   const told = options.socket ?? (options.config === undefined ? environment['WDOCK_SOCKET'] : undefined);
   if (told !== undefined) return told;
-  return (await readConfig(options, environment))?.controlSocket ?? '/run/wireless-dock/wdockd.sock';
+  return (await readConfig(options, environment, signal))?.controlSocket ?? '/run/wireless-dock/wdockd.sock';
 }

@@ -1,13 +1,15 @@
-import { readFile } from 'node:fs/promises';
+import { readText } from '../../policies/read-text.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import { type DaemonConfig, parseConfig } from './config.ts';
 
 /** Throws `not-found` with an example when the file is not there. */
-export async function loadConfig(file: string): Promise<DaemonConfig> {
+export async function loadConfig(file: string, signal?: AbortSignal): Promise<DaemonConfig> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = await readText(file, signal);
   } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof DockError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') {
       throw new DockError(

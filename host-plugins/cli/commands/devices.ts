@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { text as readAll } from 'node:stream/consumers';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { parseCertificate } from '../../pairing/fingerprint.ts';
 import { type CommandRun, done } from '../command-context.ts';
+import { readInputOrStandard } from '../read-input.ts';
 import { renderDevices, simulatedMark } from '../render/render-status.ts';
 import { parseTrust } from './pair.ts';
 
@@ -20,7 +19,7 @@ export interface AddOptions {
 
 /** `file`: PEM, or `-` for standard input. */
 export async function addDevice(run: CommandRun, file: string, options: AddOptions): Promise<number> {
-  const certificatePem = await readPem(file);
+  const certificatePem = await readInputOrStandard(file, run.signal);
   const name = options.name ?? commonName(certificatePem);
   const { fingerprint, address } = options;
   const device = await run.withDaemon((daemon) =>
@@ -62,17 +61,6 @@ export async function showCertificate(run: CommandRun): Promise<number> {
     run.terminal.err(`fingerprint: ${own.fingerprint}`);
   }
   return done;
-}
-
-async function readPem(file: string): Promise<string> {
-  if (file === '-') return await readAll(process.stdin);
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new DockError('not-found', `there is no file ${file}`, { cause: error });
-    throw new DockError('io', `${file} cannot be read: ${message}`, { cause: error });
-  }
 }
 
 /** wdockd puts the device's name into its certificate. */

@@ -1,6 +1,4 @@
-import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
-import { text as readAll } from 'node:stream/consumers';
 import type { z } from 'zod';
 import type { controlMethods, PairingCode } from '../../../protocol/control-methods.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
@@ -13,6 +11,7 @@ import {
   parsePairingLink,
 } from '../../pairing/pairing-code.ts';
 import { type CommandRun, done } from '../command-context.ts';
+import { readInputOrStandard } from '../read-input.ts';
 import { renderQr } from '../render/render-qr.ts';
 import { simulatedMark } from '../render/render-status.ts';
 import { renderFields } from '../render/table.ts';
@@ -107,16 +106,7 @@ async function join(
 
 /** Never an argument: the arguments of a process can be read by everybody, and stay in the shell's history. */
 async function readCode(run: CommandRun, name: string, file: string | undefined): Promise<string> {
-  if (file === '-') return (await readAll(process.stdin)).trim();
-  if (file !== undefined) {
-    try {
-      return (await readFile(file, 'utf8')).trim();
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      if (code === 'ENOENT') throw new DockError('not-found', `there is no file ${file}`, { cause: error });
-      throw new DockError('io', `${file} cannot be read: ${message}`, { cause: error });
-    }
-  }
+  if (file !== undefined) return (await readInputOrStandard(file, run.signal)).trim();
   if (!process.stdin.isTTY) {
     throw new DockError('usage', 'there is no terminal to ask for the code; give it with `--code-file -`');
   }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { choose } from '../../../policies/choose/choose.ts';
 import { parsePolicy } from '../../../policies/language/parse-policy.ts';
 import { loadPolicyLayers } from '../../../policies/load-policies.ts';
@@ -9,11 +8,13 @@ import { HostProfile } from '../../../protocol/host-profile.ts';
 import { typicalContract } from '../../workspace/typical-contract.ts';
 import { type CommandRun, done } from '../command-context.ts';
 import { exitCodes } from '../exit-code.ts';
+import { readInput } from '../read-input.ts';
 import { renderProfile, simulatedMark } from '../render/render-status.ts';
 
 /** Checks every file, and says what is wrong with each. */
 export async function checkPolicies(run: CommandRun, files: readonly string[]): Promise<number> {
   const results = await Promise.all(files.map((file) => checkPolicy(file, run.signal)));
+  run.signal.throwIfAborted();
   if (run.json) {
     const reports = results.map(({ file, error }) => ({
       file,
@@ -38,7 +39,7 @@ async function checkPolicy(
   signal: AbortSignal,
 ): Promise<{ file: string; error: DockError | undefined }> {
   try {
-    parsePolicy(await readText(file, signal), file);
+    parsePolicy(await readInput(file, signal), file);
     return { file, error: undefined };
   } catch (error) {
     return { file, error: DockError.from(error) };
@@ -85,7 +86,7 @@ async function askDaemon(run: CommandRun, { device, workspace, policy }: Explain
 }
 
 async function explainFile(run: CommandRun, file: string, policyFile: string | undefined) {
-  const { value: profile } = parseYaml(await readText(file, run.signal), file, HostProfile, 'the profile');
+  const { value: profile } = parseYaml(await readInput(file, run.signal), file, HostProfile, 'the profile');
   const config = await run.config();
   const layers = await loadPolicyLayers(
     {
@@ -97,15 +98,4 @@ async function explainFile(run: CommandRun, file: string, policyFile: string | u
   );
   const { allocation, decisions } = choose(layers, profile, typicalContract, {});
   return { profile, allocation, decisions };
-}
-
-async function readText(file: string, signal: AbortSignal): Promise<string> {
-  try {
-    return await readFile(file, { encoding: 'utf8', signal });
-  } catch (error) {
-    signal.throwIfAborted();
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new DockError('not-found', `there is no file ${file}`, { cause: error });
-    throw new DockError('io', `${file} cannot be read: ${message}`, { cause: error });
-  }
 }
