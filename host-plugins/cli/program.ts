@@ -1,4 +1,5 @@
 import { Command, CommanderError, Help, InvalidArgumentError, Option } from 'commander';
+import { DockError } from '../../protocol/dock-error.ts';
 import { version as ownVersion } from '../daemon/version.ts';
 import { type CommandContext, CommandRun } from './command-context.ts';
 import { addDevice, forgetDevice, listDevices, showCertificate, trustDevice } from './commands/devices.ts';
@@ -21,6 +22,8 @@ import {
 import { removeWorkspace } from './commands/workspace-remove.ts';
 import { exitCodeHelp, exitCodes } from './exit-code.ts';
 import type { GlobalOptions } from './settings.ts';
+import { printable } from './terminal.ts';
+import { addListByDefault, findCommand, refuseUnknownCommand } from './unknown-command.ts';
 
 /** wdock from its arguments to its exit code. Prints to the context's terminal and nowhere else. */
 export async function runWdock(args: readonly string[], context: CommandContext): Promise<number> {
@@ -33,9 +36,24 @@ export async function runWdock(args: readonly string[], context: CommandContext)
     return exit;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // commander has printed what it has to say; help that was asked for is no mistake
-    return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    // commander has told people what it has to say; help that was asked for is no mistake
+    const json = program.opts<GlobalOptions>().json === true || args.includes('--json');
+    if (error.code === versionAsked) {
+      if (json) return await version(new CommandRun(context, { json }));
+      context.terminal.out(ownVersion);
+    }
+    if (error.exitCode === 0) return exitCodes.ok;
+    if (json) context.terminal.out(JSON.stringify({ error: usageError(error).toData() }));
+    return exitCodes.usage;
   }
+}
+
+const versionAsked = 'wdock.version';
+
+function usageError({ code, message }: CommanderError): DockError {
+  if (code === 'commander.help')
+    return new DockError('usage', 'no command is named; `wdock help` shows them');
+  return new DockError('usage', message.replace(/^error: /, ''));
 }
 
 /** The commands; also what the manual page and the shells' completion are made from. */
@@ -45,9 +63,12 @@ export function buildProgram(context: CommandContext, end: (code: number) => voi
     .option('--json', 'print JSON: one object, or one a line where it streams')
     .option('--config <file>', "wdockd's configuration (default: /etc/wireless-dock/wdockd.yaml)")
     .option('--socket <path>', "wdockd's socket (default: as configured)")
-    .version(ownVersion, '--version', 'print the version')
+    .option('--version', 'print the version')
+    .on('option:version', () => {
+      throw new CommanderError(0, versionAsked, ownVersion);
+    })
     .helpOption('-h, --help', 'show this')
-    .helpCommand('help [command]', 'show what a command does')
+    .helpCommand(false)
     .showHelpAfterError('(`wdock help` shows the commands)')
     .showSuggestionAfterError()
     .configureHelp({
@@ -59,10 +80,11 @@ export function buildProgram(context: CommandContext, end: (code: number) => voi
     })
     .configureOutput({
       writeOut: (text) => context.terminal.out(text.trimEnd()),
-      writeErr: (text) => context.terminal.err(text.trimEnd()),
+      writeErr: (text) => context.terminal.err(printable(text.trimEnd())),
     })
     .exitOverride()
     .addHelpText('after', `\n${exitCodeHelp}`);
+  program.on('command:*', ([name = '']: string[]) => refuseUnknownCommand(program, name));
 
   /** Runs a command with the options of its whole line; what it throws becomes a message and an exit code. */
   const runs =
@@ -119,6 +141,11 @@ export function buildProgram(context: CommandContext, end: (code: number) => voi
     .option('-n, --lines <number>', 'how many of the last lines', wholeNumber, 50)
     .action(runs(logs));
   program.command('version').description('print the version').action(runs(version));
+  program
+    .command('help')
+    .argument('[command...]', 'one or two words, such as workspace create')
+    .description('show what a command does')
+    .action((names: string[]) => findCommand(program, names).help());
   return program;
 }
 
@@ -162,7 +189,7 @@ function addWorkspaceCommands(program: Command, runs: Runs): void {
       }
     })
     .action(runs(createWorkspace));
-  workspace.command('list', { isDefault: true }).description('all workspaces').action(runs(listWorkspaces));
+  addListByDefault(workspace, 'all workspaces').action(runs(listWorkspaces));
   workspace.command('show').argument('<name>').description('all about one').action(runs(showWorkspace));
   workspace
     .command('start')
@@ -209,10 +236,7 @@ function addDeviceCommands(program: Command, runs: Runs): void {
     )
     .action(runs(pair));
   const devices = program.command('devices').description('devices that this one trusts');
-  devices
-    .command('list', { isDefault: true })
-    .description('all of them, and this one')
-    .action(runs(listDevices));
+  addListByDefault(devices, 'all of them, and this one').action(runs(listDevices));
   devices
     .command('add')
     .argument('<file>', "the other device's certificate (PEM), or - for standard input")
@@ -244,6 +268,7 @@ function addDeviceCommands(program: Command, runs: Runs): void {
 
 function addPolicyCommands(program: Command, runs: Runs): void {
   const policy = program.command('policy').description('what a workspace gets on which device, and why');
+  policy.on('command:*', ([name = '']: string[]) => refuseUnknownCommand(policy, name));
   policy
     .command('check')
     .argument('<files...>')

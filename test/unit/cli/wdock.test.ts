@@ -43,7 +43,17 @@ describe('wdock without wdockd', () => {
 
 describe('a wrong command line', () => {
   it.each([
-    [['dokc'], /Did you mean dock/],
+    [['dokc'], /unknown command 'dokc'; did you mean dock\?/],
+    [['bogus'], /^error: unknown command 'bogus'; known: status, dock, /],
+    [['workspace', 'bogus'], /unknown command 'workspace bogus'; known: create, list, /],
+    [['workspace', 'crate', 'w', '--disk', 'd'], /'workspace crate'; did you mean create\?/],
+    [['workspace', 'list', 'w'], /too many arguments for 'workspace list': 'w'/],
+    [['workspace', '--dsik'], /unknown option '--dsik'/],
+    [['devices', 'trsut'], /'devices trsut'; did you mean trust\?/],
+    [['policy', 'chekc'], /'policy chekc'; did you mean check\?/],
+    [['help', 'bogus'], /unknown command 'bogus'/],
+    [['help', 'workspace', 'bogus'], /unknown command 'workspace bogus'/],
+    [['help', 'dock', 'pc'], /unknown command 'dock pc'\n/],
     [['dock'], /missing required argument 'target'/],
     [['dock', 'pc', 'tablet'], /too many arguments/],
     [['status', '--jsno'], /unknown option '--jsno'/],
@@ -59,6 +69,29 @@ describe('a wrong command line', () => {
     expect({ exit, out }).toEqual({ exit: 2, out: '' });
     expect(err).toMatch(message);
   });
+
+  it.each([
+    [['bogus']],
+    [['policy', 'check']],
+    [['status', '--jsno']],
+    [[]],
+    [['help', 'bogus']],
+    [['--config']],
+  ])('%j is refused for programs with an object, too', async (args) => {
+    const { exit, out, err } = await startWdock([...args, '--json']).ended;
+    expect(exit).toBe(2);
+    expect(jsonLines(out)).toMatchObject([{ error: { kind: 'usage' } }]);
+    expect(err).not.toBe('');
+  });
+});
+
+it('the version is asked for by an option, too', async () => {
+  expect(await startWdock(['--version']).ended).toMatchObject({
+    exit: 0,
+    out: expect.stringMatching(/^[\d.]+\n$/),
+  });
+  const [object] = jsonLines((await startWdock(['--json', '--version']).ended).out);
+  expect(object).toMatchObject({ version: expect.any(String), node: process.version });
 });
 
 describe('help', () => {
@@ -73,6 +106,14 @@ describe('help', () => {
     expect({ exit, err }).toEqual({ exit: 0, err: '' });
     expect(out).toMatch(/^Usage: wdock/);
     for (const line of out.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+  });
+
+  it.each([
+    [['help', 'workspace', 'create'], /--base-memory/],
+    [['workspace', 'help', 'create'], /--base-memory/],
+    [['help', 'devices', 'add'], /--fingerprint/],
+  ])('%j is about that command', async (args, option) => {
+    expect((await startWdock(args).ended).out).toMatch(option);
   });
 
   it('marks the options that a command cannot do without', async () => {
