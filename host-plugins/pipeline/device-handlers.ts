@@ -89,7 +89,8 @@ async function checkPolicies({ chooser }: DeviceHandlersParts, signal: AbortSign
       name: 'policy',
       state: 'failed',
       detail: DockError.from(error).message,
-      remedy: 'mend the file; `wdock policy check FILE` says when it is good',
+      remedy:
+        'mend the file that is named; `wdock policy check FILE` says when a policy is good, `wdock policy explain --profile FILE` when a profile is',
     };
   }
 }

@@ -65,7 +65,8 @@ export function chooseNetwork(
     metered.rule,
     found === undefined && metered.value === 'auto' ? 'no link' : because,
   );
-  if (open.value.length > 0) decide('open', open.value.join(', '), open.rule, 'as written');
+  if (open.value.length > 0)
+    decide('open', open.value.join(', '), open.rule, 'as written; the port of wdockd stays closed');
   if (forward.value.length > 0) {
     const because =
       mode === 'nat' ? 'as written' : `not needed: ${mode}, the guest is reached at its own address`;

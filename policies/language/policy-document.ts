@@ -10,6 +10,9 @@ const CpuCount = z
   .min(1, 'expected at least 1 CPU')
   .max(1024, 'expected at most 1024 CPUs');
 
+/** A bound with a mistake of its own comes as it stands in the file. */
+const inOrder = ({ min, max }: { min?: number | undefined; max?: number | undefined }) =>
+  typeof min !== 'number' || typeof max !== 'number' || min <= max;
 const bounds = { error: 'min is more than max', path: ['min'] };
 
 const Vcpus = z
@@ -24,7 +27,7 @@ const Vcpus = z
     min: CpuCount.optional().describe('At least so many, where the host has them.'),
     max: CpuCount.optional().describe('At most so many.'),
   })
-  .refine(({ min, max }) => min === undefined || max === undefined || min <= max, bounds);
+  .refine(inOrder, bounds);
 
 const Memory = z
   .strictObject({
@@ -33,7 +36,7 @@ const Memory = z
     min: Size.optional().describe('At least so much, where the host has it, e.g. 512 MiB.'),
     max: Size.optional().describe('At most so much, e.g. 16 GiB.'),
   })
-  .refine(({ min, max }) => min === undefined || max === undefined || min <= max, bounds);
+  .refine(inOrder, bounds);
 
 const DisplayUse = z.enum(['largest', 'internal', 'external', 'none']);
 export type DisplayUse = z.output<typeof DisplayUse>;
@@ -48,6 +51,8 @@ const DisplayScale = z
 const LinkKind = z.enum(['ethernet', 'wifi']);
 
 const noDoubles = <T>(list: readonly T[]) => new Set(list).size === list.length;
+/** `tcp/8080` of `tcp/8080:80`. */
+const hostPort = (forward: string) => forward.split(':')[0];
 const once = { error: 'expected each value once' };
 
 /** systemd freezes what has a control group; a timer, socket or mount has none that runs. */
@@ -114,7 +119,7 @@ const sections = {
         ),
       forward: z
         .array(PortForward)
-        .refine(noDoubles, once)
+        .refine((list) => noDoubles(list.map(hostPort)), 'expected each port of the device once')
         .optional()
         .describe(
           'Ports of the host that lead to the workspace where it is behind NAT: tcp/8080:80 is port 8080 of the host and port 80 of the workspace.',

@@ -15,6 +15,10 @@ export interface PositionedData {
 /** Configuration is written by hand; what is longer than this, in UTF-16 units, is not configuration. */
 const maxLength = 256 * 1024;
 const maxDepth = 32;
+/** The parser calls itself for each level; it reports what V8 throws then as if it stood in the file. */
+const ranOutOfStack = /call stack|stack overflow/i;
+/** YAML 1.2.2, 5.1 (c-printable), without what UTF-8 cannot bring. */
+const notYaml = /(?![\t\n\r\u0085])\p{Cc}/u;
 const maxSyntaxFaults = 10;
 
 /**
@@ -52,6 +56,14 @@ export function readYaml(text: string, file: string): PositionedData {
     fault(start, [], `longer than ${maxLength / 1024} KiB; this is not a configuration file`);
     return result(undefined);
   }
+  const unwritable = text.search(notYaml);
+  if (unwritable >= 0) {
+    const code = text.charCodeAt(unwritable).toString(16).toUpperCase().padStart(4, '0');
+    const before = text.slice(0, unwritable).split(/\r\n|\r|\n/);
+    const position = { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+    fault(position, [], `the control character U+${code}, which no YAML file has; is this a text file?`);
+    return result(undefined);
+  }
   const document = parseDocument(text, {
     lineCounter: counter,
     prettyErrors: false,
@@ -64,6 +76,11 @@ export function readYaml(text: string, file: string): PositionedData {
     logLevel: 'error',
   });
   // What follows the first few errors of syntax is mostly their echo.
+  const tooDeep = document.errors.find(({ message }) => ranOutOfStack.test(message));
+  if (tooDeep !== undefined) {
+    fault(at(tooDeep.pos[0]), [], `more than ${maxDepth} levels deep`);
+    return result(undefined);
+  }
   for (const error of document.errors.slice(0, maxSyntaxFaults))
     fault(at(error.pos[0]), [], yamlMistake(error.code, error.message));
   if (document.directives?.yaml.explicit === true) {

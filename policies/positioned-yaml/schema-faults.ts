@@ -18,9 +18,9 @@ export function expectedText(issue: RawIssue): string {
     case 'invalid_value':
       return `expected ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map(String).join(', ')}`;
     case 'too_small':
-      return `expected ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${countWords(issue.origin)}`;
+      return `expected ${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${countWords(issue.origin, issue.minimum)}`;
     case 'too_big':
-      return `expected ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${countWords(issue.origin)}`;
+      return `expected ${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${countWords(issue.origin, issue.maximum)}`;
     case 'not_multiple_of':
       return `expected a multiple of ${issue.divisor}`;
     case 'invalid_format':
@@ -40,9 +40,10 @@ const typeWords: Readonly<Record<string, string>> = {
   boolean: 'true or false',
 };
 
-function countWords(origin: string): string {
-  if (origin === 'string') return ' characters';
-  if (origin === 'array' || origin === 'set') return ' items';
+function countWords(origin: string, count: number | bigint): string {
+  const s = Number(count) === 1 ? '' : 's';
+  if (origin === 'string') return ` character${s}`;
+  if (origin === 'array' || origin === 'set') return ` item${s}`;
   return '';
 }
 
@@ -113,14 +114,15 @@ function messageOf(issue: Issue, found: unknown, keys: readonly string[] | undef
   message += `, found ${foundText(found)}`;
   if (issue.code === 'invalid_value' && typeof found === 'string') {
     const meant = didYouMean(found, issue.values.map(String));
-    if (meant !== undefined) message += `; did you mean "${meant}"?`;
+    if (meant === found) message += '; write it without quotation marks';
+    else if (meant !== undefined) message += `; did you mean "${meant}"?`;
   }
   return message;
 }
 
 function foundText(value: unknown): string {
   if (value === null) return 'nothing';
-  if (Array.isArray(value)) return 'a list';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
   if (typeof value === 'object') return 'a mapping';
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint') return `${value}`;
   if (typeof value !== 'string') return typeof value;

@@ -4,7 +4,7 @@ import { DockError } from '../../../protocol/dock-error.ts';
 import { HostProfile } from '../../../protocol/host-profile.ts';
 
 /** Of a link in a file: its addresses are those that the interface has, so the file need not know them. */
-const ProfileDocument = HostProfile.extend({
+export const ProfileDocument = HostProfile.extend({
   links: HostProfile.shape.links.element
     .extend({
       addresses: HostProfile.shape.links.element.shape.addresses.default([]),

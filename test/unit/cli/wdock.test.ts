@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { generateIdentity } from '../../../host-plugins/pairing/identity.ts';
@@ -82,6 +82,13 @@ describe('a wrong command line', () => {
     expect(exit).toBe(2);
     expect(jsonLines(out)).toMatchObject([{ error: { kind: 'usage' } }]);
     expect(err).not.toBe('');
+  });
+
+  it.each([['--device'], ['-w']])('explain of a profile file cannot be about %s, too', async (option) => {
+    const args = ['policy', 'explain', '--profile', 'test/lab/profiles/mid.yaml', option, 'x'];
+    const { exit, err } = await startWdock(args).ended;
+    expect(exit).toBe(2);
+    expect(err).toMatch(/asks wdockd, and --profile does without it/);
   });
 });
 
@@ -237,8 +244,46 @@ describe('wdock policy', () => {
     expect(json).toMatchObject([{ files: [{ file: bad, ok: false, faults: [{ line: 2, column: 1 }] }] }]);
   });
 
-  it('check of a file that is not there ends with 3', async () => {
-    expect((await startWdock(['policy', 'check', '/nowhere.yaml']).ended).exit).toBe(3);
+  it('check shows every mistake, however many there are', async () => {
+    await using folder = await temporaryFolder();
+    const bad = join(folder.path, 'bad.yaml');
+    await writeFile(bad, `version: 1\n${Array.from({ length: 12 }, (_, at) => `key${at}: 1\n`).join('')}`);
+    const { err } = await startWdock(['policy', 'check', bad]).ended;
+    expect(err.match(/key\d+: unknown key/g)).toHaveLength(12);
+    expect(err).not.toContain('more');
+  });
+
+  it('check cannot have the terminal repainted by a file', async () => {
+    await using folder = await temporaryFolder();
+    const bad = join(folder.path, 'bad.yaml');
+    await writeFile(bad, 'version: 1\n"mem\\e[31mory": 1\nmemory: { share: "\\e]0;pwn\\a" }\n');
+    const { err } = await startWdock(['policy', 'check', bad]).ended;
+    expect(err).toContain('mem?[31mory');
+    expect(err).toContain('found "?]0;pwn?"');
+    expect(err).not.toMatch(/(?!\n)\p{Cc}/u);
+  });
+
+  it.each([
+    ['is not there', '/nowhere.yaml', 3],
+    ['is a folder', 'policies', 1],
+    ['never ends', '/dev/zero', 2],
+  ])('ends with the same code for a file that %s, checked or explained: %s %i', async (_what, file, code) => {
+    const profile = ['--profile', 'test/lab/profiles/mid.yaml'];
+    expect((await startWdock(['policy', 'check', file]).ended).exit).toBe(code);
+    expect((await startWdock(['policy', 'explain', ...profile, '--policy', file]).ended).exit).toBe(code);
+  });
+
+  it('explain takes a profile that leaves out addresses, as wdockd does', async () => {
+    await using folder = await temporaryFolder();
+    const profile = join(folder.path, 'p.yaml');
+    const text = await readFile('test/lab/profiles/mid.yaml', 'utf8');
+    await writeFile(profile, text.replace(/^ *addresses:.*\n/m, ''));
+    expect((await startWdock(['policy', 'explain', '--profile', profile]).ended).exit).toBe(0);
+  });
+
+  it('explain has its reasons in a column where the output is no terminal', async () => {
+    const { out } = await startWdock(['policy', 'explain', '--profile', 'test/lab/profiles/mid.yaml']).ended;
+    expect(out).toMatch(/^WHAT +VALUE +RULE +BECAUSE$/m);
   });
 
   it('explain marks a simulated profile, and needs no wdockd', async () => {

@@ -147,7 +147,9 @@ describe('the network', () => {
   it('opens the ports of the host that the policy names, and else none', () => {
     const choice = chosen('network: { open: [tcp/22, udp/53] }');
     expect(choice.allocation.network.open).toEqual(['tcp/22', 'udp/53']);
-    expect(story(choice, 'network.open')).toEqual(['tcp/22, udp/53 <- p.yaml:2 network.open: as written']);
+    expect(story(choice, 'network.open')).toEqual([
+      'tcp/22, udp/53 <- p.yaml:2 network.open: as written; the port of wdockd stays closed',
+    ]);
     expect(chosen('').allocation.network.open).toBeUndefined();
   });
 

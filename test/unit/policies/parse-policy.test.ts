@@ -75,6 +75,17 @@ describe('a policy with a mistake', () => {
     ]);
   });
 
+  it('asks for a number where one stands in quotation marks', () => {
+    expect(faults('version: "1"\n')).toEqual([
+      'desk.yaml:1:10 version: expected 1, the version of the policy language, found "1"; write it without quotation marks',
+    ]);
+  });
+
+  it('has no line in its message that is much longer than a terminal is wide', () => {
+    const { message } = refusal(`version: 1\n"${'x'.repeat(5_000)}": 1\n${'y'.repeat(1_000)}: 1\n`);
+    for (const line of message.split('\n')) expect(line.length).toBeLessThan(400);
+  });
+
   it('shows the source line with a caret for the first few and counts the rest', () => {
     const error = refusal(`version: 1\n${Array.from({ length: 8 }, (_, n) => `bad${n}: 1`).join('\n')}\n`);
     expect(error.kind).toBe('config-invalid');
@@ -104,11 +115,22 @@ describe('a policy with a mistake', () => {
       'desk.yaml:2:19 display.scale: expected auto or a factor from 0.5 to 4, found 9',
     ],
     ['display:', 'desk.yaml:2:9 display: expected a mapping with use, scale, found nothing'],
-    ['network: { prefer: [] }', 'desk.yaml:2:20 network.prefer: expected at least 1 items, found a list'],
+    [
+      'network: { prefer: [] }',
+      'desk.yaml:2:20 network.prefer: expected at least 1 item, found an empty list',
+    ],
     ['network: { anchorFor: 200 h }', 'desk.yaml:2:23 network.anchorFor: expected at most 168 h'],
     [
       'network: { open: [tcp/65536] }',
       'desk.yaml:2:19 network.open[0]: expected a port such as tcp/22 or udp/53, found "tcp/65536"',
+    ],
+    [
+      'memory: { min: 512 MiB, max: 4gib }',
+      'desk.yaml:2:30 memory.max: expected a size in MiB or GiB, such as 512 MiB or 4 GiB, found "4gib"',
+    ],
+    [
+      'network: { forward: [tcp/22, tcp/22:80] }',
+      'desk.yaml:2:21 network.forward: expected each port of the device once',
     ],
     ['network: { prefer: [nat, nat] }', 'desk.yaml:2:20 network.prefer: expected each value once'],
     [
@@ -150,6 +172,10 @@ describe('YAML whose meaning a reader could miss', () => {
     ],
     ['version: 1\n---\nversion: 1', 'desk.yaml:2:1 : a second document ("---"); one file is one document'],
     ['version: 1\n2: 3', 'desk.yaml:2:1 : a key has to be a word'],
+    [
+      'version: 1\n# a\u0000b',
+      'desk.yaml:2:4 : the control character U+0000, which no YAML file has; is this a text file?',
+    ],
     ['version: 1\nmemory:\n\tshare: 1%', 'desk.yaml:3:1 : a tab in the indentation; use spaces'],
   ])('is refused: %j', (text, fault) => {
     expect(faults(text)).toContain(fault);
@@ -166,10 +192,12 @@ describe('YAML whose meaning a reader could miss', () => {
     ['a list', '- version: 1\n'],
     ['a bracket that is never closed', 'version: [1'],
     ['brackets without end', '['.repeat(100_000)],
+    ['brackets that are closed, too many', `version: ${'['.repeat(20_000)}${']'.repeat(20_000)}`],
     ['a list in a list without end', '- '.repeat(50_000)],
     ['a novel', `description: ${'x'.repeat(300_000)}`],
   ])('is refused: %s', (_, text) => {
     const found = faultList(refusal(text));
+    for (const { message } of found) expect(message).not.toMatch(/stack/i);
     expect(found[0]).toMatchObject({ file: 'desk.yaml', line: 1 });
     expect(found.length).toBeLessThan(20);
     expect(refusal(text).message.length).toBeLessThan(2000);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { renderDecisions } from '../../../policies/render-decisions.ts';
+import type { Decision } from '../../../protocol/control-methods.ts';
 
 const decisions = [
   { what: 'vcpus', value: '4', rule: 'desktop.yaml:7 vcpus.share', because: "100% of the host's 4 CPUs" },
@@ -36,6 +37,24 @@ describe('renderDecisions', () => {
         'WHAT    VALUE     RULE',
         "memory  4914 MiB  the workspace's machine",
         '        memory is plugged in blocks of 2 MiB',
+      ].join('\n'),
+    );
+  });
+
+  it('breaks no word where not even the rules fit beside the values', () => {
+    const text = renderDecisions(
+      [{ ...decisions[1], what: 'input.onScreenKeyboard' } as Decision, ...decisions.slice(2)],
+      60,
+    );
+    expect(text).toBe(
+      [
+        'WHAT                    VALUE',
+        '    RULE: BECAUSE',
+        'input.onScreenKeyboard  4915 MiB',
+        "    desktop.yaml:10 memory.share: 60% of the host's 8192 MiB",
+        'memory                  4914 MiB',
+        "    the workspace's machine: memory is plugged in blocks of",
+        '    2 MiB',
       ].join('\n'),
     );
   });
