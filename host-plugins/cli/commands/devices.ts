@@ -34,15 +34,17 @@ export async function addDevice(run: CommandRun, file: string, options: AddOptio
 
 export async function trustDevice(run: CommandRun, name: string, level: string): Promise<number> {
   const trust = parseTrust(level);
-  const device = await run.withDaemon((daemon) =>
-    daemon.call('devices.trust', { name, trust }, { signal: run.signal }),
-  );
+  const device = await run
+    .withDaemon((daemon) => daemon.call('devices.trust', { name, trust }, { signal: run.signal }))
+    .catch((error: unknown) => refuseSelf(run, name, error));
   run.print({ device }, `${device.name}${simulatedMark(device.simulated)} is trusted as ${device.trust}.`);
   return done;
 }
 
 export async function forgetDevice(run: CommandRun, name: string): Promise<number> {
-  await run.withDaemon((daemon) => daemon.call('devices.forget', { name }, { signal: run.signal }));
+  await run
+    .withDaemon((daemon) => daemon.call('devices.forget', { name }, { signal: run.signal }))
+    .catch((error: unknown) => refuseSelf(run, name, error));
   run.print(
     { forgotten: name },
     `${name} is forgotten; its connections are closed, and it cannot make new ones.`,
@@ -61,6 +63,14 @@ export async function showCertificate(run: CommandRun): Promise<number> {
     run.terminal.err(`fingerprint: ${own.fingerprint}`);
   }
   return done;
+}
+
+/** `wdock devices` lists this device, too; that it is not among the others has to be said. */
+function refuseSelf(run: CommandRun, name: string, error: unknown): never {
+  if (name !== run.device?.name || DockError.from(error).kind !== 'not-found') throw error;
+  throw new DockError('usage', `${name} is this device itself; name another one (\`wdock devices\`)`, {
+    cause: error,
+  });
 }
 
 /** wdockd puts the device's name into its certificate. */

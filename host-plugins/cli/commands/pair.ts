@@ -15,6 +15,7 @@ import { readInputOrStandard } from '../read-input.ts';
 import { renderQr } from '../render/render-qr.ts';
 import { simulatedMark } from '../render/render-status.ts';
 import { renderFields } from '../render/table.ts';
+import { printable } from '../terminal.ts';
 
 export interface PairOptions {
   readonly address?: string;
@@ -73,12 +74,18 @@ function show(run: CommandRun, shown: PairingCode): void {
   const reached = addresses.map((host) => formatDeviceAddress({ host, port }));
   const [first = 'ADDRESS', ...others] = reached;
   const { terminal } = run;
-  terminal.out(`On the other device:\n\n  wdock pair ${run.device?.name ?? 'NAME'} --address ${first}`);
+  const command = printable(`wdock pair ${run.device?.name ?? 'NAME'} --address ${first}`);
+  const digits = formatPairingCode(code);
+  terminal.out(`On the other device:\n\n  ${command}`);
   if (others.length > 0) terminal.out(`  (or ${others.join(', ')})`);
-  terminal.out(`\nand there this code:\n\n  ${formatPairingCode(code)}\n`);
+  terminal.out(`\nand there this code:\n\n  ${digits}\n`);
   const qr = renderQr(encodePairingLink(first, code));
   const fits = terminal.unicode && terminal.colour && (terminal.columns ?? 0) >= qr.columns;
-  if (fits && reached.length > 0) terminal.out(`${qr.lines.join('\n')}\n`);
+  if (fits && reached.length > 0) {
+    terminal.out(`${qr.lines.join('\n')}\n`);
+    // It is nearly as tall as a terminal: what stands above it has left the screen.
+    terminal.out(`${command}\ncode: ${digits}`);
+  }
   terminal.out(`Good for ${Math.round(expiresInMs / 60_000)} minutes and one try; Ctrl-C ends it. Waiting …`);
 }
 

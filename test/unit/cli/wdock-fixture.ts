@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import pino from 'pino';
 import { runWdock } from '../../../host-plugins/cli/program.ts';
+import type { Terminal } from '../../../host-plugins/cli/terminal.ts';
 import { ControlServer } from '../../../host-plugins/daemon/control-server.ts';
 import type { ControlHandlers } from '../../../host-plugins/daemon/handlers.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
@@ -28,7 +29,11 @@ export const jsonLines = (text: string) =>
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 /** wdock in this process, with what it prints caught. */
-export function startWdock(args: readonly string[], environment: NodeJS.ProcessEnv = {}): RunningWdock {
+export function startWdock(
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+  terminal: Partial<Terminal> = {},
+): RunningWdock {
   const printed = { out: '', err: '' };
   const waiting = new Set<() => void>();
   const add = (stream: 'out' | 'err') => (text: string) => {
@@ -38,7 +43,14 @@ export function startWdock(args: readonly string[], environment: NodeJS.ProcessE
   const first = new AbortController();
   const second = new AbortController();
   const ended = runWdock(args, {
-    terminal: { out: add('out'), err: add('err'), columns: undefined, colour: false, unicode: false },
+    terminal: {
+      out: add('out'),
+      err: add('err'),
+      columns: undefined,
+      colour: false,
+      unicode: false,
+      ...terminal,
+    },
     environment,
     signal: first.signal,
     impatience: second.signal,

@@ -111,6 +111,19 @@ describe('wdock pair', () => {
     expect(asked).toEqual([{ name: 'pad', trust: 'owned' }]);
   });
 
+  it('repeats what to type below a QR code, so that a terminal of 24 lines shows both', async () => {
+    await using daemon = await controlSocket(pairsAtOnce());
+    const screen = { columns: 80, colour: true, unicode: true };
+    const { out } = await startWdock(['--socket', daemon.path, 'pair'], {}, screen).ended;
+    const lines = out.slice(0, out.indexOf('Paired with')).split('\n');
+    const firstOfCode = lines.findIndex((line) => line.startsWith('\u001b['));
+    const below = lines.slice(lines.findLastIndex((line) => line.startsWith('\u001b[')) + 1);
+    expect(lines.length - firstOfCode).toBeLessThanOrEqual(24);
+    expect(below.join('\n')).toContain(
+      'wdock pair mid --address 192.0.2.7:7441\ncode: 012 345\nGood for 2 minutes',
+    );
+  });
+
   it('for programs prints the code and the outcome, one object a line', async () => {
     await using daemon = await controlSocket(pairsAtOnce());
     const { out } = await daemon.run('--json', 'pair');

@@ -221,6 +221,19 @@ describe('wdock devices', () => {
     expect(asked).toEqual([{ name: 'desk-pc', certificatePem, fingerprint: id, address: 'pc.local' }]);
   });
 
+  it.each([[['trust', 'mid', 'owned']], [['forget', 'mid']]])(
+    '%j of the device itself says that it is this one',
+    async (args) => {
+      const unknown = async () => {
+        throw new DockError('not-found', 'no device "mid" is known here');
+      };
+      await using daemon = await controlSocket({ 'devices.trust': unknown, 'devices.forget': unknown });
+      const { exit, err } = await daemon.run('devices', ...args);
+      expect(exit).toBe(2);
+      expect(err).toContain('mid is this device itself');
+    },
+  );
+
   it('add of a file that is not there ends with 3', async () => {
     const { exit, err } = await startWdock(
       ['devices', 'add', '/nowhere.pem', '--fingerprint', 'x', '--address', 'y'],
