@@ -43,7 +43,10 @@ export async function rerunAsLabRoot(prepare: () => Promise<unknown>, signal: Ab
 
 /** Runs a command with this process's own input and output. An abort ends it with SIGTERM. Returns its exit status. */
 export async function runAsLabRoot(argv: readonly string[], signal: AbortSignal): Promise<number> {
-  const [program = '', ...rest] = isLabRoot() ? argv : ['unshare', ...ownNamespaces, ...argv];
+  // When the terminal is closed, unshare must not end: what is inside would be killed before it has cleaned up.
+  const [program = '', ...rest] = isLabRoot()
+    ? argv
+    : ['env', '--ignore-signal=HUP', 'unshare', ...ownNamespaces, ...argv];
   const child = spawn(program, rest, { stdio: 'inherit' });
   const onAbort = () => void endCommand(child.pid as number);
   signal.addEventListener('abort', onAbort);
