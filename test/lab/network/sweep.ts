@@ -1,5 +1,5 @@
 import { readlinkSync } from 'node:fs';
-import { mkdir, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,9 +20,10 @@ export type RunRecord = z.infer<typeof RunRecord>;
  * One folder for each user and PID namespace, in which alone the numbers of the owners mean anything. A run inside
  * test/lab/as-lab-root.ts has its own; what it leaves dies with its PID namespace.
  */
+const recordFolderStart = `wireless-dock-lab-${process.getuid?.() ?? 0}-`;
 const recordFolder = join(
   tmpdir(),
-  `wireless-dock-lab-${process.getuid?.() ?? 0}-${/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0]}`,
+  `${recordFolderStart}${/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0]}`,
 );
 
 /** Where a run keeps files while it lives; short, for sockets may be in it. Removed with the run, or by a sweep. */
@@ -33,14 +34,26 @@ export function runFolder(label: string): string {
 export async function recordRun(label: string, namespaces: number[]): Promise<void> {
   const ownerStarted = (await processStarted(process.pid)) ?? '';
   const record: RunRecord = { label, owner: process.pid, ownerStarted, namespaces };
-  await mkdir(recordFolder, { recursive: true, mode: 0o700 });
   await mkdir(runFolder(label), { mode: 0o700 });
-  await writeFile(join(recordFolder, `${label}.json`), JSON.stringify(record));
+  const writeRecord = async (): Promise<void> => {
+    await mkdir(recordFolder, { recursive: true, mode: 0o700 });
+    await writeFile(join(recordFolder, `${label}.json`), JSON.stringify(record));
+  };
+  // Another run may end in between, and find the folder empty; then it is made once more.
+  await writeRecord().catch(writeRecord);
 }
 
 export async function forgetRun(label: string): Promise<void> {
   await rm(runFolder(label), { recursive: true, force: true });
   await rm(join(recordFolder, `${label}.json`), { force: true });
+  await removeEmptyFolders();
+}
+
+/** Also those of PID namespaces that are gone: nobody else comes by. One with a record in it stays. */
+async function removeEmptyFolders(): Promise<void> {
+  const names = await readdir(tmpdir()).catch(() => []);
+  for (const name of names.filter((each) => each.startsWith(recordFolderStart)))
+    await rmdir(join(tmpdir(), name)).catch(() => undefined);
 }
 
 /** Ends what runs of dead owners left behind. Returns their labels. */
