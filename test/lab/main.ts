@@ -7,7 +7,7 @@ import { type LinkShapeName, linkShapeNames } from './network/link-shape.ts';
 import { sweepDeadRuns } from './network/sweep.ts';
 import { runMain } from './run-main.ts';
 
-const usage = `usage: node test/lab/main.ts <command>
+const usage = `usage: npm run lab -- <command>
   image [agent.deb]   build the guest's disk image, where it is not in the cache
   state [agent.deb]   the same, and boot it once and save the settled machine
   run [LINK]          start both devices with the workspace on the MID, say how to use wdock there, and keep

@@ -24,15 +24,17 @@ const programs = {
   explore: 'test/unit/hand-over/explore-main.ts',
 } as const;
 
-describe('a program of the lab', () => {
+describe('a program that npm starts', () => {
   it.each([
     ['demo', ['--bad'], 'usage: npm run demo'],
     ['demo', ['--trips', '0'], '--trips takes'],
     ['demo', ['--link', 'string'], '--link takes'],
     ['demo', ['--network', 'string'], '--network takes lan, two-lans'],
+    ['demo', ['--json', '/nonexistent/x.json'], 'cannot be written to /nonexistent/x.json: ENOENT'],
+    ['demo', ['--json', '/tmp'], 'cannot be written to /tmp: EISDIR'],
     ['bench', ['--bad'], 'usage: npm run bench'],
     ['bench', ['--runs', 'x'], '--runs takes'],
-    ['lab', [], 'usage: '],
+    ['lab', [], 'usage: npm run lab'],
     ['lab', ['sweeep'], 'no command "sweeep"'],
     ['lab', ['run', 'string'], 'a link is one of'],
     ['explore', ['--bad'], 'usage: npm run explore'],
