@@ -1,6 +1,6 @@
 import { DockError } from '../../../protocol/dock-error.ts';
 import type { TripOutcome } from '../../../protocol/outcome.ts';
-import type { ProgressEvent } from '../../../protocol/progress-event.ts';
+import { type ProgressEvent, stageNames } from '../../../protocol/progress-event.ts';
 import { type CommandRun, done } from '../command-context.ts';
 import type { DaemonClient } from '../daemon-client.ts';
 import { exitCodeOf } from '../exit-code.ts';
@@ -36,6 +36,30 @@ interface TripCall {
   readonly onAbort: 'wait';
 }
 
+/** What an interruption can still do to a trip. In the hand-over nobody here knows. */
+type Phase = 'may-be-undone' | 'handing-over' | 'moved';
+
+const handOverAt = stageNames.indexOf('hand-over');
+
+function phaseAfter(event: ProgressEvent, before: Phase): Phase {
+  if (!('stage' in event) || event.stage === undefined || event.kind === 'trip-failed') return before;
+  const at = stageNames.indexOf(event.stage);
+  if (at > handOverAt || (at === handOverAt && event.kind === 'stage-done')) return 'moved';
+  return at === handOverAt && before !== 'moved' ? 'handing-over' : before;
+}
+
+const interruptedIn: Record<Phase, string> = {
+  'may-be-undone': 'Cancelling, and undoing what was begun.',
+  'handing-over': 'Cancelling, where it is not too late.',
+  moved: 'Too late to cancel: the workspace has moved, and is being adapted.',
+};
+
+const leftIn: Record<Phase, string> = {
+  'may-be-undone': 'wdockd goes on undoing the trip',
+  'handing-over': 'wdockd undoes the trip, or finishes it where it is too late',
+  moved: 'the workspace has moved, and wdockd finishes the trip',
+};
+
 /**
  * Shows a trip from its start to its outcome. Ctrl-C asks wdockd to cancel and waits until that is undone, or is
  * too late; a second one leaves without waiting.
@@ -46,18 +70,20 @@ async function trip(
 ): Promise<number> {
   const view = progressView(run.terminal, run.json);
   let last: ProgressEvent | undefined;
+  let phase: Phase = 'may-be-undone';
   const onProgress = (event: ProgressEvent) => {
     last = event;
+    phase = phaseAfter(event, phase);
     view.show(event);
   };
-  const onInterrupt = () => view.note('Cancelling, and undoing what was begun. Ctrl-C again leaves at once.');
+  const onInterrupt = () => view.note(`${interruptedIn[phase]} Ctrl-C again leaves at once.`);
   run.signal.addEventListener('abort', onInterrupt, { once: true });
   let outcome: TripOutcome;
   try {
     outcome = await run.withDaemon(async (daemon) => {
       const call = start(daemon, { signal: run.signal, onProgress, onAbort: 'wait' });
       call.catch(() => undefined); // awaited in the race
-      return await Promise.race([call, leftEarly(run.context.impatience)]);
+      return await Promise.race([call, leftEarly(run.context.impatience, () => phase)]);
     });
   } catch (thrown) {
     view.close();
@@ -87,13 +113,13 @@ function reportFailure(run: CommandRun, error: DockError, last: ProgressEvent | 
   return exitCodeOf(error);
 }
 
-async function leftEarly(impatience: AbortSignal): Promise<never> {
+async function leftEarly(impatience: AbortSignal, phase: () => Phase): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   const leave = () =>
     reject(
       new DockError(
         'cancelled',
-        'left without waiting; wdockd goes on undoing the trip: see `wdock status`, or `wdock watch`',
+        `left without waiting; ${leftIn[phase()]}: see \`wdock status\`, or \`wdock watch\``,
       ),
     );
   if (impatience.aborted) leave();

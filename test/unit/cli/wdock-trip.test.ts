@@ -132,6 +132,31 @@ describe('wdock dock', () => {
     await expect(daemon.server.stop(AbortSignal.timeout(50))).rejects.toMatchObject({ kind: 'timeout' });
   });
 
+  it.each([
+    ['in the hand-over', 'stage-started', 'hand-over', 'where it is not too late', 'or finishes it'],
+    ['past the hand-over', 'stage-done', 'hand-over', 'Too late to cancel', 'has moved, and wdockd finishes'],
+    ['in adapt', 'stage-started', 'adapt', 'Too late to cancel', 'has moved, and wdockd finishes'],
+  ] as const)('promises no undo %s', async (_when, kind, stage, first, second) => {
+    const daemon = await controlSocket({
+      dock: async (_params, { progress }) => {
+        progress(started);
+        progress(kind === 'stage-done' ? { kind, at: 2, stage, ms: 1 } : { kind, at: 2, stage });
+        progress({ kind: 'note', at: 3, text: 'here' });
+        return await new Promise<never>(() => undefined);
+      },
+    });
+    await using _folder = daemon.folder;
+    const wdock = daemon.wdock('dock', 'pc');
+    await wdock.printed('here');
+    wdock.interrupt();
+    await wdock.printed(first);
+    wdock.interrupt();
+    const { err } = await wdock.ended;
+    expect(err).toContain(second);
+    expect(err).not.toContain('undoing');
+    await expect(daemon.server.stop(AbortSignal.timeout(50))).rejects.toMatchObject({ kind: 'timeout' });
+  });
+
   it('is told how the undo went when wdockd stops meanwhile', async () => {
     const daemon = await waiting('undo');
     await using _folder = daemon.folder;
