@@ -2,14 +2,11 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { Position } from '../hand-over/position.ts';
 import type { HandOverEvent } from '../hand-over/state.ts';
 import type { MigrationLimits } from '../qemu/migration-settings.ts';
-import {
-  type MigrationEvent,
-  type MigrationStatistics,
-  OutgoingMigration,
-} from '../qemu/outgoing-migration.ts';
+import { type MigrationStatistics, OutgoingMigration } from '../qemu/outgoing-migration.ts';
 import { type ForwardedListener, forwardUnixListener } from '../tunnel/forward-unix-listener.ts';
 import { channelNames } from '../workspace/paths.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import { TransferProgress } from './transfer-progress.ts';
 
 /** Answering an offer takes a journal entry over there, ms. */
 const acceptLimitMs = 15_000;
@@ -17,7 +14,6 @@ const acceptLimitMs = 15_000;
 const handOverLimitMs = 60_000;
 /** The last state of a stopped VM, ms: what is longer on its way than this hangs, and the VM must not stand still. */
 const lastStateLimitMs = 20_000;
-const mebibyte = 1024 * 1024;
 
 type Say = (text: string, fraction?: number) => void;
 
@@ -64,9 +60,10 @@ export class Departure implements AsyncDisposable {
         );
       });
       if (answer.kind !== 'accepted') throw refused(this.#target.name, answer);
+      const progress = new TransferProgress(say);
       this.#outgoing = await OutgoingMigration.start(
         qmp,
-        { socket: paths.run.outgoingSocket, limits, onEvent: (event) => sayProgress(event, say) },
+        { socket: paths.run.outgoingSocket, limits, onEvent: (event) => progress.take(event) },
         signal,
       );
       await this.#outgoing.untilPreSwitchover(signal);
@@ -185,30 +182,4 @@ function unfinished(target: string, workspace: string, at: Position['at'], cause
 
 function reasonOf(signal: AbortSignal): string {
   return DockError.from(signal.reason, 'cancelled').message;
-}
-
-function sayProgress(event: MigrationEvent, say: Say): void {
-  if (event.kind === 'downtime-raised') {
-    const writes = (event.dirtyBytesPerS / mebibyte).toFixed(1);
-    say(
-      `the guest writes ${writes} MiB/s, about what the link carries; it may stand still ${event.limitMs} ms`,
-    );
-    return;
-  }
-  if (event.kind === 'stalled') {
-    say(`nothing has gone through for ${Math.round(event.forMs / 1000)} s; waiting for the link`);
-    return;
-  }
-  if (event.kind !== 'progress') return;
-  const { transferredBytes, remainingBytes, pass } = event.progress;
-  const sent = Math.round(transferredBytes / mebibyte);
-  const left = Math.round(remainingBytes / mebibyte);
-  say(
-    pass <= 1
-      ? `${sent} MiB sent, ${left} MiB to look at`
-      : `${sent} MiB sent, pass ${pass}, ${left} MiB left`,
-    remainingBytes + transferredBytes === 0
-      ? undefined
-      : transferredBytes / (transferredBytes + remainingBytes),
-  );
 }

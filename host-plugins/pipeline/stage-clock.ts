@@ -24,6 +24,7 @@ export class StageClock {
     this.#clock = clock;
   }
 
+  /** Runs one. What its work says after its end is told to nobody: it would stand among the next stage's. */
   async run<T>(
     stage: StageName,
     work: (say: (text: string, fraction?: number) => void) => Promise<T>,
@@ -31,15 +32,20 @@ export class StageClock {
     this.current = stage;
     const begin = this.#clock.monotonic();
     this.#emit({ kind: 'stage-started', at: this.#clock.wall(), stage });
-    const result = await work((text, fraction) =>
+    let over = false;
+    const say = (text: string, fraction?: number): void => {
+      if (over) return;
       this.#emit({
         kind: 'stage-progress',
         at: this.#clock.wall(),
         stage,
         text,
         ...(fraction === undefined ? {} : { fraction: Math.min(1, Math.max(0, fraction)) }),
-      }),
-    );
+      });
+    };
+    const result = await work(say).finally(() => {
+      over = true;
+    });
     const ms = Math.round(this.#clock.monotonic() - begin);
     this.times.push({ name: stage, ms });
     this.#emit({ kind: 'stage-done', at: this.#clock.wall(), stage, ms });

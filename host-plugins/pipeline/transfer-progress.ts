@@ -1,0 +1,40 @@
+import type { MigrationEvent } from '../qemu/outgoing-migration.ts';
+
+const mebibyte = 1024 * 1024;
+
+/** Puts into words how the memory of a VM is sent while it runs. */
+export class TransferProgress {
+  readonly #say: (text: string, fraction?: number) => void;
+  /** What is left grows with each pass, by what the guest has written meanwhile; the share that is done does not shrink. */
+  #share = 0;
+
+  constructor(say: (text: string, fraction?: number) => void) {
+    this.#say = say;
+  }
+
+  take(event: MigrationEvent): void {
+    if (event.kind === 'downtime-raised') {
+      const writes = (event.dirtyBytesPerS / mebibyte).toFixed(1);
+      this.#say(
+        `the guest writes ${writes} MiB/s, about what the link carries; it may stand still ${event.limitMs} ms`,
+      );
+      return;
+    }
+    if (event.kind === 'stalled') {
+      this.#say(`nothing has gone through for ${Math.round(event.forMs / 1000)} s; waiting for the link`);
+      return;
+    }
+    if (event.kind !== 'progress') return;
+    const { transferredBytes, remainingBytes, pass } = event.progress;
+    const sent = Math.round(transferredBytes / mebibyte);
+    const left = Math.round(remainingBytes / mebibyte);
+    const both = transferredBytes + remainingBytes;
+    if (both > 0) this.#share = Math.max(this.#share, transferredBytes / both);
+    this.#say(
+      pass <= 1
+        ? `${sent} MiB sent, ${left} MiB to look at`
+        : `${sent} MiB sent, pass ${pass}, ${left} MiB left`,
+      both === 0 ? undefined : this.#share,
+    );
+  }
+}
