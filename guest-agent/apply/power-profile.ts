@@ -1,6 +1,7 @@
 import type { PowerProfile } from '../../protocol/allocation.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { DbusConnection } from '../dbus/dbus-connection.ts';
+import { dbusErrorName } from '../dbus/dbus-failure.ts';
 import { makeVariant, plainDbusValue } from '../dbus/dbus-value.ts';
 
 /** Its name since 0.20, and the older one that Debian 12's version has. */
@@ -11,7 +12,7 @@ const services = [
 
 /** Sets the profile of power-profiles-daemon; returns what could not be done. */
 export async function applyPowerProfile(
-  bus: DbusConnection,
+  bus: Pick<DbusConnection, 'call' | 'getProperty'>,
   profile: PowerProfile,
   signal: AbortSignal,
 ): Promise<string[]> {
@@ -38,9 +39,19 @@ export async function applyPowerProfile(
       return [];
     } catch (error) {
       if (signal.aborted) throw error;
-      const failure = DockError.from(error);
-      if (failure.kind !== 'missing-dependency') return [`the power profile was not set: ${failure.message}`];
+      const refusal = whyRefused(DockError.from(error));
+      if (refusal !== undefined) return [refusal];
     }
   }
   return ['the guest has no power-profiles-daemon'];
+}
+
+/** In words; undefined where the service is not there. power-profiles-daemon asks polkit about everybody, root too. */
+function whyRefused(failure: DockError): string | undefined {
+  const { kind, message } = failure;
+  if (message.includes('org.freedesktop.PolicyKit1'))
+    return 'the guest has no polkit, without which power-profiles-daemon lets nobody change the profile; install polkitd in the guest';
+  if (dbusErrorName(failure)?.endsWith('.AccessDenied') === true)
+    return 'the polkit of the guest does not let the agent change the power profile';
+  return kind === 'missing-dependency' ? undefined : `the power profile was not set: ${message}`;
 }
