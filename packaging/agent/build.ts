@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { agentShape, sessionShape } from '../../guest-agent/dbus/agent-interface.ts';
 import { describeInterfaceFile } from '../../guest-agent/dbus/dbus-interface.ts';
 import { agentUsage } from '../../guest-agent/usage.ts';
@@ -52,9 +51,4 @@ function manualPage(version: string): string {
     seeAlso: ['systemctl(1)', 'busctl(1)'],
   } as const;
   return renderUsagePage(frame, agentUsage, 'COMMANDS');
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { path } = await buildAgentPackage(process.argv[2]);
-  process.stdout.write(`${path}\n`);
 }

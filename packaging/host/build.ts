@@ -1,9 +1,9 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { wdockdUsage } from '../../host-plugins/daemon/usage.ts';
 import { buildPackage, type Compression, epochS, type PackageTree } from '../deb/build-package.ts';
 import { runTool } from '../deb/run-tool.ts';
+import { withoutOutsideLinks } from '../help/package-page.ts';
 import { describeWdock } from '../help/program-help.ts';
 import { renderBashCompletion } from '../help/render-bash-completion.ts';
 import { renderCommandPage, renderUsagePage } from '../help/render-man.ts';
@@ -40,7 +40,7 @@ async function fill(tree: PackageTree, version: string): Promise<void> {
   await copy('wdockd.yaml', `etc/${name}/wdockd.yaml`);
   await tree.write('DEBIAN/conffiles', `/etc/${name}/wdockd.yaml\n`);
   await copyFolder(tree, 'policies', `${shared}/policies`, /\.(yaml|json)$/);
-  await copyFolder(tree, 'docs', `usr/share/doc/${name}`, /\.md$/);
+  await copyPages(tree, 'docs', `usr/share/doc/${name}`);
   for (const script of ['postinst', 'prerm', 'postrm']) await copy(script, `DEBIAN/${script}`);
   await fillHelp(tree, version);
 }
@@ -90,7 +90,10 @@ async function copyFolder(tree: PackageTree, from: string, to: string, which: Re
     await tree.copy(join(project, from, entry.name), `${to}/${entry.name}`);
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const { path } = await buildHostPackage(process.argv[2]);
-  process.stdout.write(`${path}\n`);
+async function copyPages(tree: PackageTree, from: string, to: string): Promise<void> {
+  for (const path of (await readdir(join(project, from), { recursive: true })).toSorted()) {
+    if (!path.endsWith('.md')) continue;
+    const page = await readFile(join(project, from, path), 'utf8');
+    await tree.write(`${to}/${path}`, withoutOutsideLinks(page, dirname(path)));
+  }
 }

@@ -16,12 +16,13 @@ async function run(program: string, args: readonly string[]) {
   return { code: code as number | null, stdout, stderr };
 }
 
-/** What `npm run demo`, `bench`, `lab` and `explore` start. */
+/** What `npm run demo`, `bench`, `lab`, `explore` and `package` start. */
 const programs = {
   demo: 'test/lab/demo/main.ts',
   bench: 'bench/main.ts',
   lab: 'test/lab/main.ts',
   explore: 'test/unit/hand-over/explore-main.ts',
+  package: 'packaging/build.ts',
 } as const;
 
 describe('a program that npm starts', () => {
@@ -39,6 +40,8 @@ describe('a program that npm starts', () => {
     ['lab', ['run', 'string'], 'a link is one of'],
     ['explore', ['--bad'], 'usage: npm run explore'],
     ['explore', ['--trips', '3'], '--trips takes'],
+    ['package', ['--hepl'], 'usage: npm run package'],
+    ['package', ['dist', 'dist2'], 'one folder'],
   ] as const)('ends with 2 and the reason, having done nothing: %s %j', async (name, args, reason) => {
     const { code, stdout, stderr } = await run(programs[name], args);
     expect(stderr).toContain(reason);

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
-import { access, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildAgentPackage } from '../../../packaging/agent/build.ts';
@@ -68,6 +68,22 @@ describe('the package of the host side', () => {
       'usr/share/doc/wireless-dock/hand-over.md',
     ])
       expect(modeOf(listing, file), file).toBe('-rw-r--r--');
+  });
+
+  it('has documentation whose links lead to files that are in it', async () => {
+    const docs = join(tree, 'usr/share/doc/wireless-dock');
+    const pages = (await readdir(docs, { recursive: true })).filter((path) => path.endsWith('.md'));
+    expect(pages).toContain('decisions/0002-target-chooses.md');
+    const dead: string[] = [];
+    for (const page of pages) {
+      const text = await readFile(join(docs, page), 'utf8');
+      for (const [, target = ''] of text.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)) {
+        if (/^[a-z]+:/.test(target)) continue;
+        const path = resolve(docs, dirname(page), target);
+        if (!path.startsWith(`${docs}/`) || !(await isThere(path))) dead.push(`${page}: ${target}`);
+      }
+    }
+    expect(dead).toEqual([]);
   });
 
   it('leaves the configuration to its administrator', async () => {
