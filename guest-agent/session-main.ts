@@ -3,8 +3,9 @@ import { systemBusAddress } from './agent-version.ts';
 import { type Compositor, findCompositor } from './apply/compositor.ts';
 import { MutterCompositor } from './apply/mutter-compositor.ts';
 import { applyOnScreenKeyboard } from './apply/on-screen-keyboard.ts';
-import { agentBusName, agentPath, implement, sessionPath, sessionShape } from './dbus/agent-interface.ts';
+import { agentBusName, agentPath, sessionPath, sessionShape } from './dbus/agent-interface.ts';
 import { DbusConnection } from './dbus/dbus-connection.ts';
+import { implement } from './dbus/implement.ts';
 import { retryDelayMs, sleep } from './retry-delay.ts';
 import { untilAborted } from './until-aborted.ts';
 

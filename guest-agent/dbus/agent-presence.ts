@@ -2,9 +2,10 @@ import type { AgentResult, HostDescription } from '../../protocol/agent-channel.
 import { DockError } from '../../protocol/dock-error.ts';
 import { Inhibitors } from '../apply/inhibitors.ts';
 import type { StoredState } from '../stored-state.ts';
-import { agentPath, agentShape, implement } from './agent-interface.ts';
+import { agentPath, agentShape } from './agent-interface.ts';
 import type { DbusConnection } from './dbus-connection.ts';
 import type { DbusInterface } from './dbus-interface.ts';
+import { implement } from './implement.ts';
 
 export interface PresenceOptions {
   readonly bus: DbusConnection;

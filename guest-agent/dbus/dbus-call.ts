@@ -10,4 +10,6 @@ export interface DbusCall {
   readonly timeoutMs?: number;
   /** Do not start the service for this call. */
   readonly noAutoStart?: boolean;
+  /** The service may ask the user for a password meanwhile; give it the time. */
+  readonly interactive?: boolean;
 }

@@ -21,6 +21,8 @@ interface Link {
 
 const daemon = { destination: busName, path: '/org/freedesktop/DBus', interface: busName };
 const doNotQueue = 4;
+/** A flag of messages that the library does not name. */
+const allowInteractive = 4;
 
 /**
  * A connection to a message bus that is there again after the bus was: it reconnects with back-off, and renews
@@ -164,6 +166,11 @@ export class DbusConnection implements AsyncDisposable {
     this.#objects.add(path, offered);
   }
 
+  /** The object is there no longer; calls that it is answering end as they would. */
+  unexport(path: string): void {
+    this.#objects.remove(path);
+  }
+
   /** Lost where there is no bus: signals are news, and who was not there reads the state. */
   emit(path: string, face: string, member: string, signature: string, body: readonly unknown[]): void {
     const message = Message.newSignal(path, face, member, signature, [...body]);
@@ -262,6 +269,7 @@ export class DbusConnection implements AsyncDisposable {
       member: call.member,
       signature: call.signature ?? '',
       body: call.body ?? [],
+      interactive: (call.flags & allowInteractive) !== 0,
     });
     if (reply === undefined) return false;
     void reply.then((answer) => {
@@ -287,7 +295,9 @@ export class DbusConnection implements AsyncDisposable {
       member: call.member,
       signature: call.signature ?? '',
       body: [...(call.body ?? [])],
-      ...(call.noAutoStart === true ? { flags: MessageFlag.NO_AUTO_START } : {}),
+      flags:
+        (call.noAutoStart === true ? MessageFlag.NO_AUTO_START : 0) |
+        (call.interactive === true ? allowInteractive : 0),
     });
     try {
       const reply = (await link.bus.call(message)) as Message;

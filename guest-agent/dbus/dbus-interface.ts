@@ -4,8 +4,16 @@ export type DbusArgument = readonly [name: string, signature: string];
 export interface DbusMethod {
   readonly in: readonly DbusArgument[];
   readonly out: readonly DbusArgument[];
-  /** @param sender unique name of the caller. What it throws becomes the error reply. */
-  handle(args: readonly unknown[], sender: string): Promise<readonly unknown[]> | readonly unknown[];
+  /**
+   * What it throws becomes the error reply: `org.wirelessdock.Error.<Kind>`, or the name that `dbusRefusal` gave it.
+   * @param sender unique name of the caller
+   * @param interactive the caller would wait while its user is asked for a password
+   */
+  handle(
+    args: readonly unknown[],
+    sender: string,
+    interactive: boolean,
+  ): Promise<readonly unknown[]> | readonly unknown[];
 }
 
 /** An interface that we offer. Properties are read-only; a change is announced by `emitPropertiesChanged`. */

@@ -1,4 +1,5 @@
-import { DockError, type DockErrorKind } from '../../protocol/dock-error.ts';
+import { DockError } from '../../protocol/dock-error.ts';
+import { dbusReplyName } from './dbus-failure.ts';
 import { type DbusInterface, describeNode, signatureOf } from './dbus-interface.ts';
 import { makeVariant } from './dbus-value.ts';
 
@@ -10,6 +11,8 @@ export interface IncomingCall {
   readonly member: string;
   readonly signature: string;
   readonly body: readonly unknown[];
+  /** The caller allows that its user is asked (ALLOW_INTERACTIVE_AUTHORIZATION of the D-Bus specification). */
+  readonly interactive?: boolean;
 }
 
 export type Reply =
@@ -22,6 +25,10 @@ export class DbusObjects {
 
   add(path: string, offered: DbusInterface): void {
     this.#objects.set(path, [...(this.#objects.get(path) ?? []), offered]);
+  }
+
+  remove(path: string): void {
+    this.#objects.delete(path);
   }
 
   /** undefined when this call is for nothing that is offered here. Never throws or rejects. */
@@ -62,7 +69,7 @@ export class DbusObjects {
     return run(async () => ({
       kind: 'return',
       signature: signatureOf(method.out),
-      body: await method.handle(call.body, call.sender),
+      body: await method.handle(call.body, call.sender, call.interactive ?? false),
     }));
   }
 
@@ -113,14 +120,8 @@ async function run(answer: () => Promise<Reply>): Promise<Reply> {
     return await answer();
   } catch (thrown) {
     const error = DockError.from(thrown);
-    return fails(errorNameOf(error.kind), error.message);
+    return fails(dbusReplyName(error), error.message);
   }
-}
-
-/** `not-found` becomes `org.wirelessdock.Error.NotFound`. */
-function errorNameOf(kind: DockErrorKind): string {
-  const words = kind.split('-').map((word) => word.charAt(0).toUpperCase() + word.slice(1));
-  return `org.wirelessdock.Error.${words.join('')}`;
 }
 
 function returns(signature: string, ...body: unknown[]): Reply {

@@ -57,6 +57,12 @@ const ConfigDocument = z.strictObject({
       uplink: InterfaceName.optional(),
     })
     .prefault({}),
+  dbus: z
+    .strictObject({
+      /** Offer `org.wirelessdock.Host1` on the system bus. */
+      serve: z.boolean().default(true),
+    })
+    .prefault({}),
   log: z
     .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') })
     .prefault({}),

@@ -1,6 +1,7 @@
 import { Container, type ContainerModule } from 'inversify';
 import type { Logger } from 'pino';
 import { displayModule } from '../display/module.ts';
+import { hostBusModule } from '../host-bus/module.ts';
 import { memoryModule } from '../memory/module.ts';
 import { networkModule } from '../network/module.ts';
 import type { Identity } from '../pairing/identity.ts';
@@ -27,6 +28,7 @@ export const shippedModules: readonly WdockdModule[] = [
   networkModule,
   storageModule,
   pipelineModule,
+  hostBusModule,
 ];
 
 /** What has to be read from the disk before anything can be wired. */

@@ -1,4 +1,4 @@
-import type { ControlMethod, controlMethods } from '../../protocol/control-methods.ts';
+import type { Check, ControlMethod, controlMethods } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { PeerMethod, peerMethods } from '../../protocol/peer-methods.ts';
 import type { PeerCaller, PeerConnections } from '../pairing/peer-connections.ts';
@@ -10,6 +10,9 @@ export type ControlCaller = 'wdock';
 export type ControlHandlers = RpcHandlerPart<typeof controlMethods, ControlCaller>;
 export type PeerHandlers = RpcHandlerPart<typeof peerMethods, PeerCaller>;
 export type Peers = PeerConnections<typeof peerMethods>;
+
+/** Looks at something that has to be in order on this host, for `wdock doctor`. Does not throw, and is quick. */
+export type HostCheck = (signal: AbortSignal) => Promise<readonly Check[]>;
 
 /**
  * What goes on when its caller is gone. A terminal that is closed is not a wish to undo a dock: `wdock cancel` is,

@@ -25,6 +25,8 @@ export const DaemonToken = {
   ControlHandlers: Symbol.for('wireless-dock.control-handlers'),
   /** `PeerHandlers`: some of the methods that other devices call; bound as often as there are services with some */
   PeerHandlers: Symbol.for('wireless-dock.peer-handlers'),
+  /** `HostCheck`: lines of `wdock doctor`; bound as often as there are some */
+  Checks: Symbol.for('wireless-dock.checks'),
   /** `Service`: what is started and stopped; bound as often as there are some */
   Service: Symbol.for('wireless-dock.service'),
 } as const;

@@ -46,9 +46,13 @@ export interface DeviceImport {
 
 /**
  * The devices that this one trusts, in `devices.json`. A change is on the disk before it counts. Emits `forgotten`
- * before `forget` returns, so that whoever holds a connection closes it.
+ * before `forget` returns, so that whoever holds a connection closes it; `changed` is another level of trust.
  */
-export class TrustStore extends EventEmitter<{ added: [TrustedDevice]; forgotten: [TrustedDevice] }> {
+export class TrustStore extends EventEmitter<{
+  added: [TrustedDevice];
+  changed: [TrustedDevice];
+  forgotten: [TrustedDevice];
+}> {
   readonly #path: string;
   readonly #self: DeviceId;
   #devices: readonly TrustedDevice[];
@@ -154,7 +158,9 @@ export class TrustStore extends EventEmitter<{ added: [TrustedDevice]; forgotten
     await this.#change((devices) =>
       devices.map((device) => (device.id === id ? { ...device, trust } : device)),
     );
-    return this.find(id);
+    const device = this.find(id);
+    this.emit('changed', device);
+    return device;
   }
 
   /** Throws `not-found`. */

@@ -2,7 +2,7 @@ import type { Check, PluginReport } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import type { DeviceDirectory } from '../daemon/device-directory.ts';
-import type { ControlHandlers, Peers } from '../daemon/handlers.ts';
+import type { ControlHandlers, HostCheck, Peers } from '../daemon/handlers.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import { checkQemu } from '../qemu/check-qemu.ts';
 import { typicalContract } from '../workspace/typical-contract.ts';
@@ -16,6 +16,8 @@ export interface DeviceHandlersParts {
   readonly peers: Peers;
   readonly plugins: readonly ResourcePlugin[];
   readonly chooser: ChooserSettings;
+  /** Of other parts of wdockd. */
+  readonly checks: readonly HostCheck[];
   readonly version: string;
 }
 
@@ -50,12 +52,18 @@ export function deviceStateHandlers(parts: DeviceHandlersParts): ControlHandlers
       return { profile, decisions: [...decisions], allocation };
     },
     doctor: async (_params, { signal }) => {
-      const [checks, reports] = await Promise.all([
+      const [checks, others, reports] = await Promise.all([
         checkQemu(signal),
+        Promise.all(parts.checks.map((check) => check(signal))),
         Promise.all(plugins.map((plugin) => report(plugin, signal))),
       ]);
       return {
-        checks: [...checks, await checkPolicies(parts, signal), ...checkWorkspaces(workspaces)],
+        checks: [
+          ...checks,
+          await checkPolicies(parts, signal),
+          ...checkWorkspaces(workspaces),
+          ...others.flat(),
+        ],
         plugins: reports,
       };
     },

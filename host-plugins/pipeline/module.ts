@@ -5,7 +5,7 @@ import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import { Token } from '../contract/tokens.ts';
 import type { DaemonConfig } from '../daemon/config.ts';
 import type { DeviceDirectory } from '../daemon/device-directory.ts';
-import type { ControlHandlers, PeerHandlers, Peers } from '../daemon/handlers.ts';
+import type { ControlHandlers, HostCheck, PeerHandlers, Peers } from '../daemon/handlers.ts';
 import type { Service } from '../daemon/lifecycle.ts';
 import { DaemonToken } from '../daemon/tokens.ts';
 import { version } from '../daemon/version.ts';
@@ -55,6 +55,7 @@ export const pipelineModule = new ContainerModule(({ bind }) => {
         plugins: ResourcePlugin[],
         network: HostNetwork,
         inventory: HostInventory,
+        checks: HostCheck[] | undefined,
       ) =>
         new PipelineService({
           config,
@@ -68,6 +69,7 @@ export const pipelineModule = new ContainerModule(({ bind }) => {
           plugins,
           network,
           inventory,
+          checks: checks ?? [],
           version,
         }),
       [
@@ -82,6 +84,7 @@ export const pipelineModule = new ContainerModule(({ bind }) => {
         { serviceIdentifier: Token.Plugin, isMultiple: true },
         Token.HostNetwork,
         Token.HostInventory,
+        { serviceIdentifier: DaemonToken.Checks, isMultiple: true, optional: true },
       ],
     )
     .inSingletonScope();

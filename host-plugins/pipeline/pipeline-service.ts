@@ -4,7 +4,7 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import type { DaemonConfig } from '../daemon/config.ts';
 import type { DeviceDirectory } from '../daemon/device-directory.ts';
-import type { ControlHandlers, PeerHandlers, Peers } from '../daemon/handlers.ts';
+import type { ControlHandlers, HostCheck, PeerHandlers, Peers } from '../daemon/handlers.ts';
 import type { Service } from '../daemon/lifecycle.ts';
 import type { WatchHub } from '../daemon/watch-hub.ts';
 import type { Identity } from '../pairing/identity.ts';
@@ -39,6 +39,7 @@ export interface PipelineParts {
   readonly plugins: readonly ResourcePlugin[];
   readonly network: HostNetwork;
   readonly inventory: HostInventory;
+  readonly checks: readonly HostCheck[];
   readonly version: string;
 }
 
@@ -156,6 +157,7 @@ export class PipelineService implements Service {
         peers,
         plugins,
         chooser,
+        checks: parts.checks,
         version: parts.version,
       }),
     };

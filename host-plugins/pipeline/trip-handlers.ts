@@ -98,11 +98,29 @@ export function tripHandlers(parts: TripHandlersParts): ControlHandlers {
       }
       const owner = peerOf(workspace.handOver.state.position);
       if (owner === undefined) throw new DockError('conflict', `nobody knows where "${workspace.name}" runs`);
+      let underWay = false;
       const relay = (event: ProgressEvent): void => {
+        underWay = event.kind !== 'trip-done' && event.kind !== 'trip-failed';
         progress(event);
         parts.publish(workspace.name, event);
       };
-      return await peers.call(owner, 'undock', { workspace: workspace.name }, { signal, onProgress: relay });
+      try {
+        return await peers.call(
+          owner,
+          'undock',
+          { workspace: workspace.name },
+          { signal, onProgress: relay },
+        );
+      } catch (error) {
+        // The link was cut: whoever watches the trip hears no more of it.
+        if (underWay)
+          relay({
+            kind: 'trip-failed',
+            at: parts.trips.clock.wall(),
+            error: DockError.from(error).toData(),
+          });
+        throw error;
+      }
     },
     cancel: async ({ workspace: name }, { signal }) => {
       const workspace = workspaces.get(name);

@@ -1,6 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { wdockdUsage } from '../../host-plugins/daemon/usage.ts';
+import {
+  deviceShape,
+  managerShape,
+  tripShape,
+  workspaceShape,
+} from '../../host-plugins/host-bus/host-shapes.ts';
+import { describeInterfaceFile } from '../../host-plugins/system/dbus/dbus-interface.ts';
 import { buildPackage, type Compression, epochS, type PackageTree } from '../deb/build-package.ts';
 import { runTool } from '../deb/run-tool.ts';
 import { withoutOutsideLinks } from '../help/package-page.ts';
@@ -39,10 +46,21 @@ async function fill(tree: PackageTree, version: string): Promise<void> {
   await copy('sysusers.conf', `usr/lib/sysusers.d/${name}.conf`);
   await copy('wdockd.yaml', `etc/${name}/wdockd.yaml`);
   await tree.write('DEBIAN/conffiles', `/etc/${name}/wdockd.yaml\n`);
+  await fillBus(tree);
   await copyFolder(tree, 'policies', `${shared}/policies`, /\.(yaml|json)$/);
   await copyPages(tree, 'docs', `usr/share/doc/${name}`);
   for (const script of ['postinst', 'prerm', 'postrm']) await copy(script, `DEBIAN/${script}`);
   await fillHelp(tree, version);
+}
+
+/** Who may own the name, who may do what by it, and what there is. */
+async function fillBus(tree: PackageTree): Promise<void> {
+  const copy = (source: string, target: string) => tree.copy(join(here, source), target);
+  await copy('org.wirelessdock.Host1.conf', 'usr/share/dbus-1/system.d/org.wirelessdock.Host1.conf');
+  await copy('org.wirelessdock.policy', 'usr/share/polkit-1/actions/org.wirelessdock.policy');
+  await copy('wireless-dock.rules', `usr/share/polkit-1/rules.d/50-${name}.rules`);
+  for (const shape of [managerShape, deviceShape, workspaceShape, tripShape])
+    await tree.write(`usr/share/dbus-1/interfaces/${shape.name}.xml`, describeInterfaceFile(shape));
 }
 
 async function fillHelp(tree: PackageTree, version: string): Promise<void> {
@@ -79,6 +97,7 @@ const files = [
   [`/etc/${name}/wdockd.yaml`, 'the configuration, read by wdockd and by wdock'],
   [`/etc/${name}/policies/`, 'policies of this device, before the shipped ones'],
   [`/usr/share/${name}/policies/`, 'the shipped policies'],
+  ['/usr/share/polkit-1/actions/org.wirelessdock.policy', 'who may do what by D-Bus'],
   [`/var/lib/${name}/`, 'identity, trusted devices, workspaces, and the log'],
   [`/run/${name}/`, "wdock's socket, and what running virtual machines need"],
   [`/usr/share/doc/${name}/`, 'the documentation'],

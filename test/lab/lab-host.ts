@@ -25,6 +25,8 @@ export interface LabHostOptions {
   readonly folder: string;
   /** What it pretends to be, a file of `profiles/` without its ending; default: `name`. */
   readonly profile?: LabProfile;
+  /** Address of a bus that it serves as the system's; default: none. */
+  readonly systemBus?: string | undefined;
 }
 
 export type LabProfile = 'mid' | 'pc' | 'small-pc';
@@ -36,15 +38,17 @@ export class LabHost implements AsyncDisposable {
   readonly address: string;
   readonly folder: string;
   readonly configFile: string;
+  readonly systemBus: string | undefined;
   #daemon: ChildProcess | undefined;
   readonly #log: string[] = [];
 
-  constructor({ name, namespace, address, folder }: LabHostOptions) {
+  constructor({ name, namespace, address, folder, systemBus }: LabHostOptions) {
     this.name = name;
     this.namespace = namespace;
     this.address = address;
     this.folder = folder;
     this.configFile = join(folder, 'wdockd.yaml');
+    this.systemBus = systemBus;
   }
 
   /** Writes its configuration and starts wdockd; returns when it answers. */
@@ -62,6 +66,7 @@ export class LabHost implements AsyncDisposable {
         'runtimeFolder: run',
         'policies: [policies]',
         `profile: ${join(import.meta.dirname, 'profiles', `${options.profile ?? options.name}.yaml`)}`,
+        `dbus: { serve: ${options.systemBus !== undefined} }`,
         'log: { level: debug }',
         '',
       ].join('\n'),
@@ -84,6 +89,9 @@ export class LabHost implements AsyncDisposable {
   async startDaemon(): Promise<void> {
     const daemon = this.namespace.spawn([process.execPath, wdockd, '--config', this.configFile], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(this.systemBus === undefined
+        ? {}
+        : { env: { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: this.systemBus } }),
     });
     this.#daemon = daemon;
     const { promise, resolve, reject } = Promise.withResolvers<void>();

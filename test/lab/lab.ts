@@ -41,6 +41,8 @@ export interface LabOptions {
   readonly layout?: LabLayout;
   /** Default: `pc`. A small one is reached and left in half the time. */
   readonly pc?: Exclude<LabProfile, 'mid'>;
+  /** Address of a bus that the MID serves as its system's; default: none. */
+  readonly midSystemBus?: string;
   readonly progress: Progress;
 }
 
@@ -102,6 +104,7 @@ export class Lab implements AsyncDisposable {
           address: network.addresses[name],
           folder: join(folder, name),
           profile,
+          systemBus: name === 'mid' ? options.midSystemBus : undefined,
         }),
       );
     options.progress(`starting wdockd on both devices, with ${describeEmulator(guest.settled.emulator)}`);

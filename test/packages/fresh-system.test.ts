@@ -109,6 +109,15 @@ describe.runIf(process.geteuid?.() === 0).each(Object.keys(releases) as Release[
       await run('gpasswd', '--delete', 'member', 'wireless-dock');
     });
 
+    it('is on the system bus, where every user may look, and without polkit nobody but root may do anything', async () => {
+      const stranger = ['runuser', '-u', 'stranger', '--'];
+      const manager = ['org.wirelessdock.Host1', '/org/wirelessdock/Host1', 'org.wirelessdock.Host1'];
+      const offer = ['busctl', 'call', ...manager, 'OfferPairing', 'ss', '', ''];
+      expect(await run(...stranger, 'busctl', 'get-property', ...manager, 'Version')).toMatch(/^s "\d/);
+      await expect(run(...stranger, ...offer)).rejects.toThrow(/Access denied/);
+      expect(await run(...offer)).toMatch(/^suas "\d{6}" \d+ /);
+    });
+
     it('knows every setting of the unit, which is as little exposed as docs/packages.md says', async () => {
       expect(await run('systemd-analyze', 'verify', '--man=no', 'wdockd.service')).toBe('');
       await run('systemd-analyze', 'security', '--threshold=35', '--no-pager', 'wdockd.service');

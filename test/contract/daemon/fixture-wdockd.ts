@@ -3,13 +3,16 @@ import { ContainerModule } from 'inversify';
 import type { ControlHandlers, PeerHandlers, Peers } from '../../../host-plugins/daemon/handlers.ts';
 import { loadConfig } from '../../../host-plugins/daemon/load-config.ts';
 import { DaemonToken } from '../../../host-plugins/daemon/tokens.ts';
+import type { WatchHub } from '../../../host-plugins/daemon/watch-hub.ts';
 import { startWdockd } from '../../../host-plugins/daemon/wdockd.ts';
+import { hostBusModule } from '../../../host-plugins/host-bus/module.ts';
 import type { TrustStore } from '../../../host-plugins/pairing/trust-store.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
+import type { ProgressEvent } from '../../../protocol/progress-event.ts';
 
 /**
- * A wdockd that has the real frame and, behind its doors, a trip that only waits to be cancelled: what the tests
- * of the frame need, in a process of its own so that it can be killed.
+ * A wdockd that has the real frame and, behind its doors, a workspace whose trips only wait to be cancelled: what the
+ * tests of the frame need, in a process of its own so that it can be killed.
  *
  * usage: fixture-wdockd.ts CONFIG; prints `serving now`; SIGTERM ends it, and so does the end of its standard input,
  * which is the end of the test that started it.
@@ -21,19 +24,31 @@ process.stdin
 const file = process.argv[2];
 if (file === undefined) throw new Error('usage: fixture-wdockd.ts CONFIG');
 
-const controlHandlers = (peers: Peers, trust: TrustStore): ControlHandlers => ({
+let cancelled = new AbortController();
+
+const controlHandlers = (peers: Peers, trust: TrustStore, hub: WatchHub): ControlHandlers => ({
+  'workspace.list': async () => [
+    { name: 'work', homeDevice: 'here', state: 'here' as const, runsOn: 'here', epoch: 7 },
+  ],
   dock: async ({ target }, { signal, progress }) => {
-    progress({
-      kind: 'trip-started',
-      at: Date.now(),
-      trip: 'dock',
-      workspace: 'work',
-      from: 'here',
-      to: target,
-      simulated: true,
-    });
-    await once(signal, 'abort');
-    throw new DockError('cancelled', 'the dock was undone');
+    if (target === 'nowhere') throw new DockError('not-found', 'no device "nowhere" is known here');
+    cancelled = new AbortController();
+    const emit = (event: ProgressEvent) => {
+      progress(event);
+      hub.publish({ kind: 'trip', at: event.at, workspace: 'work', event });
+    };
+    const at = Date.now();
+    const ends = { from: 'here', to: target };
+    emit({ kind: 'trip-started', at, trip: 'dock', workspace: 'work', ...ends, simulated: true });
+    emit({ kind: 'stage-progress', at, stage: 'transfer', fraction: 0.5, text: '<half> & more' });
+    await once(AbortSignal.any([signal, cancelled.signal]), 'abort');
+    const error = new DockError('cancelled', 'the dock was undone');
+    emit({ kind: 'trip-failed', at, stage: 'transfer', error: error.toData(), runsOn: 'here' });
+    throw error;
+  },
+  cancel: async () => {
+    cancelled.abort();
+    return {};
   },
   undock: async (_params, { signal }) => {
     const [other] = trust.list();
@@ -54,9 +69,10 @@ const peerHandlers: PeerHandlers = {
 };
 
 const modules = [
+  hostBusModule,
   new ContainerModule(({ bind }) => {
     bind<ControlHandlers>(DaemonToken.ControlHandlers)
-      .toResolvedValue(controlHandlers, [DaemonToken.Peers, DaemonToken.TrustStore])
+      .toResolvedValue(controlHandlers, [DaemonToken.Peers, DaemonToken.TrustStore, DaemonToken.WatchHub])
       .inSingletonScope();
     bind<PeerHandlers>(DaemonToken.PeerHandlers).toConstantValue(peerHandlers);
   }),

@@ -17,9 +17,9 @@ export class Running implements AsyncDisposable {
   #err = '';
   readonly #waiting = new Set<() => void>();
 
-  constructor(argv: readonly string[]) {
+  constructor(argv: readonly string[], environment: NodeJS.ProcessEnv = process.env) {
     const [program = '', ...args] = argv;
-    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: environment });
     // a test that times out never disposes of what it started
     const kill = () => this.child.kill('SIGKILL');
     process.once('exit', kill);
@@ -78,11 +78,15 @@ export interface WdockdFolder extends AsyncDisposable {
   wdock(...args: string[]): Running;
 }
 
-/** A device's folder with its configuration. `enter`: a command that runs another one elsewhere, e.g. in a namespace. */
+/**
+ * A device's folder with its configuration. `enter`: a command that runs another one elsewhere, e.g. in a namespace.
+ * `systemBus`: the address of the bus that it serves; default: none.
+ */
 export async function wdockdFolder(
   name: string,
   listen: { address: string; port: number },
   enter: readonly string[] = [],
+  systemBus?: string,
 ): Promise<WdockdFolder> {
   const folder = await temporaryFolder();
   const config = join(folder.path, 'wdockd.yaml');
@@ -93,11 +97,14 @@ export async function wdockdFolder(
       'stateFolder: state',
       'runtimeFolder: run',
       `listen: { address: ${listen.address}, port: ${listen.port} }`,
+      `dbus: { serve: ${systemBus !== undefined} }`,
       '',
     ].join('\n'),
   );
+  const environment =
+    systemBus === undefined ? process.env : { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: systemBus };
   const spawnHere = (by: readonly string[] = enter) =>
-    new Running([...by, process.execPath, fixture, config]);
+    new Running([...by, process.execPath, fixture, config], environment);
   return {
     config,
     path: folder.path,

@@ -1,11 +1,17 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { killed, spawnMortal } from './spawn-mortal.ts';
 
-const policy = join(import.meta.dirname, '../../../packaging/agent/org.wirelessdock.Agent1.conf');
+const packaging = join(import.meta.dirname, '../../../packaging');
+/** What our packages, and polkit's, put into /usr/share/dbus-1/system.d. */
+const policies = [
+  `${packaging}/agent/org.wirelessdock.Agent1.conf`,
+  `${packaging}/host/org.wirelessdock.Host1.conf`,
+  '/usr/share/dbus-1/system.d/org.freedesktop.PolicyKit1.conf',
+];
 
 /** Rules as in Debian's system.conf: nothing may be owned or called that no file in system.d allows. */
 const closedRules = `
@@ -23,7 +29,7 @@ const closedRules = `
     <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/>
     <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Introspectable"/>
   </policy>
-  <include>${policy}</include>`;
+${policies.map((policy) => `  <include ignore_missing="yes">${policy}</include>`).join('\n')}`;
 
 const openRules = `
   <policy context="default">
@@ -49,9 +55,11 @@ export class PrivateBus implements AsyncDisposable {
     this.address = `unix:path=${folder}/bus`;
   }
 
-  /** `system`: closed, with the policy file that the package installs. `open`: anybody may do anything. */
+  /** `system`: closed, with the policy files that the packages install. `open`: anybody may do anything. */
   static async start(kind: 'system' | 'open'): Promise<PrivateBus> {
     const bus = new PrivateBus(await mkdtemp(join(tmpdir(), 'wdock-bus-')));
+    // As the system's bus can be: what a user may do there is its own business.
+    await chmod(bus.folder, 0o755);
     await writeFile(
       `${bus.folder}/bus.conf`,
       `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"

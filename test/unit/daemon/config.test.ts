@@ -78,6 +78,7 @@ describe('wdockd.yaml', () => {
       listen: { port: 7440 },
       policies: ['/etc/wireless-dock/policies'],
       profile: undefined,
+      dbus: { serve: true },
       network: {},
       log: { level: 'info' },
       migration: { downtimeLimitMs: 300, maxDowntimeMs: 3000, timeLimitMinutes: 60 },

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { Inhibitors } from '../../../guest-agent/apply/inhibitors.ts';
 import { parseMutterState } from '../../../guest-agent/apply/mutter-state.ts';
-import { agentPath, agentShape, implement } from '../../../guest-agent/dbus/agent-interface.ts';
+import { agentPath, agentShape } from '../../../guest-agent/dbus/agent-interface.ts';
 import { describeInterfaceFile } from '../../../guest-agent/dbus/dbus-interface.ts';
 import { type DbusSignal, formatMatchRule, matchesSignal } from '../../../guest-agent/dbus/dbus-match.ts';
 import { DbusObjects, type IncomingCall } from '../../../guest-agent/dbus/dbus-objects.ts';
 import { makeVariant, plainDbusValue } from '../../../guest-agent/dbus/dbus-value.ts';
+import { implement } from '../../../guest-agent/dbus/implement.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 
 describe('objects on the bus', () => {
