@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { faultyFile } from '../../policies/positioned-yaml/fault.ts';
 import { parseYaml } from '../../policies/positioned-yaml/parse-yaml.ts';
 import { DeviceClass } from '../../protocol/host-profile.ts';
+import { parseLoopback } from '../metrics/loopback-address.ts';
 import { defaultPeerPort } from '../pairing/device-address.ts';
 import { DeviceName } from '../pairing/trust-store.ts';
 import { checkSocketPath } from '../tunnel/unix-socket.ts';
@@ -24,6 +25,17 @@ const ListenAddress = z
     'this is neither an IP address nor a host name',
   );
 const InterfaceName = z.string().regex(/^[^\s/:]{1,15}$/, 'an interface name has 1 to 15 characters');
+
+/** Whoever may use this computer may read there, so that it is no address that others reach. */
+const LoopbackListen = z.string().transform((text, context) => {
+  const address = parseLoopback(text);
+  if (address !== undefined) return address;
+  context.addIssue({
+    code: 'custom',
+    message: 'metrics are for this computer only: write 127.0.0.1:PORT or [::1]:PORT',
+  });
+  return z.NEVER;
+});
 
 /** `wdockd.yaml`; relative paths in it are relative to its folder. See docs/wdockd.md. */
 const ConfigDocument = z.strictObject({
@@ -66,6 +78,8 @@ const ConfigDocument = z.strictObject({
   log: z
     .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') })
     .prefault({}),
+  /** Prometheus metrics at `http://ADDRESS:PORT/metrics`; default: none. */
+  metrics: z.strictObject({ listen: LoopbackListen }).optional(),
   migration: z
     .strictObject({
       /** Of a move, Mbit/s; default: no limit. */

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { displayModule } from '../display/module.ts';
 import { hostBusModule } from '../host-bus/module.ts';
 import { memoryModule } from '../memory/module.ts';
+import { metricsModule } from '../metrics/module.ts';
 import { networkModule } from '../network/module.ts';
 import type { Identity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
@@ -29,6 +30,7 @@ export const shippedModules: readonly WdockdModule[] = [
   storageModule,
   pipelineModule,
   hostBusModule,
+  metricsModule,
 ];
 
 /** What has to be read from the disk before anything can be wired. */

@@ -6,6 +6,7 @@ import { DaemonToken } from '../../../host-plugins/daemon/tokens.ts';
 import type { WatchHub } from '../../../host-plugins/daemon/watch-hub.ts';
 import { startWdockd } from '../../../host-plugins/daemon/wdockd.ts';
 import { hostBusModule } from '../../../host-plugins/host-bus/module.ts';
+import { metricsModule } from '../../../host-plugins/metrics/module.ts';
 import type { TrustStore } from '../../../host-plugins/pairing/trust-store.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import type { ProgressEvent } from '../../../protocol/progress-event.ts';
@@ -70,6 +71,7 @@ const peerHandlers: PeerHandlers = {
 
 const modules = [
   hostBusModule,
+  metricsModule,
   new ContainerModule(({ bind }) => {
     bind<ControlHandlers>(DaemonToken.ControlHandlers)
       .toResolvedValue(controlHandlers, [DaemonToken.Peers, DaemonToken.TrustStore, DaemonToken.WatchHub])

@@ -61,6 +61,12 @@ describe('wdockd.yaml with mistakes', () => {
       `device: {class: mid}\ncontrolSocket: /${'x'.repeat(120)}\n`,
       /^2:16 controlSocket: the socket path .* has 121 bytes/,
     ],
+    [
+      'with metrics for others',
+      'device: {class: mid}\nmetrics: {listen: "0.0.0.0:9744"}\n',
+      /2:19.*127\.0\.0\.1:PORT/,
+    ],
+    ['with metrics at a name', 'device: {class: mid}\nmetrics: {listen: "localhost:9744"}\n', /2:19/],
     ['with a downtime of a minute', 'device: {class: mid}\nmigration: {downtimeLimitMs: 60000}\n', /10000/],
   ])('%s is refused', (_what, text, message) => {
     expect(mistakes(text).join('\n')).toMatch(message);
