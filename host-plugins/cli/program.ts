@@ -5,6 +5,7 @@ import { type CommandContext, CommandRun } from './command-context.ts';
 import { addDevice, forgetDevice, listDevices, showCertificate, trustDevice } from './commands/devices.ts';
 import { doctor } from './commands/doctor.ts';
 import { logs } from './commands/logs.ts';
+import { notify } from './commands/notify.ts';
 import { pair } from './commands/pair.ts';
 import { checkPolicies, explainPolicy } from './commands/policy.ts';
 import { status } from './commands/status.ts';
@@ -125,6 +126,14 @@ export function buildProgram(context: CommandContext, end: (code: number) => voi
     .addOption(workspaceOption())
     .action(runs(cancel));
   program.command('watch').description('print what happens, until Ctrl-C').action(runs(watch));
+  program
+    .command('notify')
+    .description('show docks and undocks on the desktop, until Ctrl-C')
+    .addHelpText(
+      'after',
+      '\nFor one user, in their session, where systemd starts it. It watches wdockd by\nD-Bus, so that its user needs not be in the group wireless-dock.',
+    )
+    .action(runs(notify));
 
   addWorkspaceCommands(program, runs);
   addDeviceCommands(program, runs);

@@ -42,6 +42,7 @@ async function fill(tree: PackageTree, version: string): Promise<void> {
   await copy('wdock', 'usr/bin/wdock');
   await copy('wdockd', 'usr/sbin/wdockd');
   await copy('wdockd.service', 'usr/lib/systemd/system/wdockd.service');
+  await copy('wireless-dock-notify.service', 'usr/lib/systemd/user/wireless-dock-notify.service');
   await copy('lintian-overrides', `usr/share/lintian/overrides/${name}`);
   await copy('sysusers.conf', `usr/lib/sysusers.d/${name}.conf`);
   await copy('wdockd.yaml', `etc/${name}/wdockd.yaml`);

@@ -59,6 +59,7 @@ describe('the package of the host side', () => {
     for (const file of [
       'etc/wireless-dock/wdockd.yaml',
       'usr/lib/systemd/system/wdockd.service',
+      'usr/lib/systemd/user/wireless-dock-notify.service',
       'usr/lib/sysusers.d/wireless-dock.conf',
       'usr/share/dbus-1/system.d/org.wirelessdock.Host1.conf',
       'usr/share/dbus-1/interfaces/org.wirelessdock.Host1.Trip.xml',
