@@ -47,7 +47,7 @@ export interface Seen {
 
 /**
  * What a desktop is to those who notify: org.freedesktop.Notifications as the Desktop Notifications Specification 1.2 has it,
- * with a person who can be made to press and to put away. The ones that Debian has need a screen.
+ * with a person who can be made to press and to put away. A real one, which needs a screen, is in dunst.test.ts.
  */
 export class Desktop implements AsyncDisposable {
   readonly #bus: DbusConnection;
