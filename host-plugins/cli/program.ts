@@ -8,6 +8,7 @@ import { logs } from './commands/logs.ts';
 import { notify } from './commands/notify.ts';
 import { pair } from './commands/pair.ts';
 import { checkPolicies, explainPolicy } from './commands/policy.ts';
+import { simulateTrace } from './commands/simulate.ts';
 import { status } from './commands/status.ts';
 import { cancel, dock, undock } from './commands/trip.ts';
 import { version } from './commands/version.ts';
@@ -291,6 +292,13 @@ function addPolicyCommands(program: Command, runs: Runs): void {
     .option('--device <name>', 'a trusted device instead of this one')
     .option('-w, --workspace <name>', 'which workspace (default: the only one, or none)')
     .action(runs(explainPolicy));
+  policy
+    .command('simulate')
+    .argument('<trace>', 'a file with what happens between two devices')
+    .description('play a trace, and show when the triggers would dock and undock')
+    .option('--policy <file...>', 'on top of the policy of the class, in this order')
+    .addHelpText('after', '\nNeeds no wdockd, and moves nothing. docs/triggers.md has the format.')
+    .action(runs(simulateTrace));
 }
 
 function trustOption(): Option {

@@ -1,4 +1,4 @@
-import type { HostProfile, LinkFacts } from '../../protocol/host-profile.ts';
+import type { DeviceClass, HostProfile, LinkFacts } from '../../protocol/host-profile.ts';
 import type { Condition } from '../language/policy-document.ts';
 
 /** What a choice depends on besides the host's profile. */
@@ -7,6 +7,8 @@ export interface ChoiceContext {
   readonly deviceName?: string;
   /** Default: a kiosk is not trusted, everything else that is paired is. */
   readonly trust?: 'trusted' | 'untrusted';
+  /** For `if: { class: … }`, where it is not the class of the profile. */
+  readonly deviceClass?: DeviceClass | 'not known yet';
 }
 
 export interface ConditionResult {
@@ -47,7 +49,7 @@ export function conditionHolds(
     const metered = links.length > 0 && links.every((link) => link.metered);
     check(metered === condition.metered, metered ? 'every link is metered' : 'not every link is metered');
   }
-  oneOf('class', condition.class, profile.deviceClass);
+  oneOf('class', condition.class, context.deviceClass ?? profile.deviceClass);
   oneOf('device', condition.device, context.deviceName ?? 'not named');
   oneOf('trust', condition.trust && [condition.trust], trustOf(profile, context));
   return failed.length > 0

@@ -2,6 +2,7 @@ import type { NetworkMode, PowerProfile } from '../../protocol/allocation.ts';
 import type { LinkFacts } from '../../protocol/host-profile.ts';
 import type { DisplayUse } from '../language/policy-document.ts';
 import type { MiB, Milliseconds, Percent, ShareOrSize } from '../language/quantities.ts';
+import type { DockCondition, TriggerMode, UndockCause } from '../language/trigger-section.ts';
 
 /** A value and the rule that set it, as `explain` shows it: `desktop.yaml:7 memory.share`. */
 export interface Sourced<T> {
@@ -41,6 +42,22 @@ export interface Settings {
   readonly power: { readonly mains: Sourced<PowerProfile>; readonly battery: Sourced<PowerProfile> };
   readonly input: { readonly onScreenKeyboard: Sourced<Automatic> };
   readonly move: { readonly maxDelay: Sourced<Milliseconds>; readonly headroom: Sourced<ShareOrSize> };
+  readonly triggers: {
+    readonly dock: Sourced<TriggerMode>;
+    readonly dockWhen: Sourced<readonly DockCondition[]>;
+    readonly idleFor: Sourced<Milliseconds>;
+    readonly hours: Sourced<readonly string[]>;
+    readonly undock: Sourced<TriggerMode>;
+    readonly undockOn: Sourced<readonly UndockCause[]>;
+    readonly leaving: Sourced<'stay' | 'undock'>;
+    readonly answerIn: Sourced<Milliseconds>;
+    readonly near: Sourced<Percent>;
+    readonly fading: Sourced<Percent>;
+    readonly nearFor: Sourced<Milliseconds>;
+    readonly fadingFor: Sourced<Milliseconds>;
+    readonly stayFor: Sourced<Milliseconds>;
+    readonly holdOff: Sourced<Milliseconds>;
+  };
 }
 
 const builtIn = <T>(value: T): Sourced<T> => ({ value, rule: 'built-in' });
@@ -64,4 +81,20 @@ export const builtInSettings: Settings = {
   power: { mains: builtIn('balanced'), battery: builtIn('power-saver') },
   input: { onScreenKeyboard: builtIn('auto') },
   move: { maxDelay: builtIn(5000 as Milliseconds), headroom: builtIn({ share: 10 as Percent }) },
+  triggers: {
+    dock: builtIn('never'),
+    dockWhen: builtIn([]),
+    idleFor: builtIn(300_000 as Milliseconds),
+    hours: builtIn([]),
+    undock: builtIn('never'),
+    undockOn: builtIn(['unplugged', 'fading']),
+    leaving: builtIn('undock'),
+    answerIn: builtIn(60_000 as Milliseconds),
+    near: builtIn(65 as Percent),
+    fading: builtIn(45 as Percent),
+    nearFor: builtIn(20_000 as Milliseconds),
+    fadingFor: builtIn(5000 as Milliseconds),
+    stayFor: builtIn(30_000 as Milliseconds),
+    holdOff: builtIn(300_000 as Milliseconds),
+  },
 };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { NetworkMode, PortForward, PortName, PowerProfile } from '../../protocol/allocation.ts';
 import { DeviceClass } from '../../protocol/host-profile.ts';
 import { duration, Share, ShareOrSize, Size } from './quantities.ts';
+import { Triggers } from './trigger-section.ts';
 
 /** The policy language as written in a file; docs/policies.md is the same for people. */
 
@@ -158,6 +159,7 @@ const sections = {
     })
     .optional()
     .describe('Moves to this device.'),
+  triggers: Triggers.optional().describe('Docking and undocking without a command.'),
 };
 
 const oneOrMore = <T extends z.ZodType<string>>(item: T) =>

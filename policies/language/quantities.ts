@@ -49,8 +49,9 @@ export const duration = (limitMs: number) =>
     })
     .refine((ms) => ms <= limitMs, { error: `expected at most ${durationText(limitMs)}` });
 
-/** The same value again, for people and for the file: 300 → `300 ms`, 5000 → `5 s`, 7200000 → `2 h`. */
+/** The same value again, for people and for the file: 300 → `300 ms`, 60000 → `60 s`, 300000 → `5 min`, 7200000 → `2 h`. */
 export function durationText(ms: number): string {
   if (ms > 0 && ms % durationUnits.h === 0) return `${ms / durationUnits.h} h`;
+  if (ms > durationUnits.min && ms % durationUnits.min === 0) return `${ms / durationUnits.min} min`;
   return ms % 1000 === 0 ? `${ms / 1000} s` : `${ms} ms`;
 }

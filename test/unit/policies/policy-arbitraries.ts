@@ -11,6 +11,7 @@ const mib = fc.oneof(
   fc.integer({ min: 0, max: 40 }).map((size) => `${size} GiB`),
 );
 const shareOrSize = fc.oneof(share, mib);
+const mode = fc.constantFrom('never', 'ask', 'auto');
 const automatic = fc.constantFrom('auto', 'always', 'never');
 const units = fc.uniqueArray(fc.constantFrom('a.service', 'b@1.service', 'c.slice', 'd.scope'));
 
@@ -57,6 +58,17 @@ const sections = {
   move: record({
     maxDelay: fc.integer({ min: 0, max: 60_000 }).map((ms) => `${ms} ms`),
     headroom: shareOrSize,
+  }),
+  triggers: record({
+    dock: mode,
+    dockWhen: fc.uniqueArray(fc.constantFrom('mains', 'lid-closed', 'cable', 'idle')),
+    hours: fc.uniqueArray(fc.constantFrom('Mon-Fri 08:00-18:00', 'Sat,Sun 10:00-12:30', 'daily 22:00-06:00')),
+    undock: mode,
+    undockOn: fc.uniqueArray(fc.constantFrom('unplugged', 'fading', 'locked')),
+    leaving: fc.constantFrom('stay', 'undock'),
+    near: fc.integer({ min: 50, max: 100 }).map((percent) => `${percent}%`),
+    fading: fc.integer({ min: 0, max: 50 }).map((percent) => `${percent}%`),
+    nearFor: fc.integer({ min: 0, max: 60 }).map((minutes) => `${minutes} min`),
   }),
 };
 

@@ -42,10 +42,20 @@ describe('what editors and people read', () => {
       if (typeof value === 'object' && value !== null && 'share' in value) return `${value.share}%`;
       return String(value);
     };
+    const seconds = (value: unknown) => `${Number(value) / 1000} s`;
+    const minutes = (value: unknown) => `${Number(value) / 60_000} min`;
     const units: Record<string, (value: unknown) => string> = {
       'vcpus.share': (value) => `${value}%`,
       'memory.share': (value) => `${value}%`,
-      'move.maxDelay': (value) => `${Number(value) / 1000} s`,
+      'move.maxDelay': seconds,
+      'triggers.idleFor': minutes,
+      'triggers.answerIn': seconds,
+      'triggers.near': (value) => `${value}%`,
+      'triggers.fading': (value) => `${value}%`,
+      'triggers.nearFor': seconds,
+      'triggers.fadingFor': seconds,
+      'triggers.stayFor': seconds,
+      'triggers.holdOff': minutes,
       'network.anchorFor': (value) => `${Number(value) / 3_600_000} h`,
     };
     for (const [section, keys] of Object.entries(sections)) {
