@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Resource } from './allocation.ts';
 import { DeviceClass, HostProfile } from './host-profile.ts';
 import { TripOutcome } from './outcome.ts';
+import { PresenceStatus } from './presence.ts';
 import { ProgressEvent } from './progress-event.ts';
 import { TrustLevel } from './trust-level.ts';
 import { WorkspaceName } from './workspace.ts';
@@ -62,6 +63,8 @@ export const DeviceStatus = z.strictObject({
   /** As its user said here; absent for this device itself. */
   trust: TrustLevel.optional(),
   reachable: z.boolean(),
+  /** How near it is; absent where nothing here can tell. */
+  presence: PresenceStatus.optional(),
   simulated: z.boolean().optional(),
   /** This device itself. */
   self: z.boolean(),
@@ -241,7 +244,22 @@ export const controlMethods = {
         event: ProgressEvent,
       }),
       z.strictObject({ kind: z.literal('device'), at: z.number(), status: DeviceStatus }),
+      z.strictObject({ kind: z.literal('presence'), at: z.number(), status: PresenceStatus }),
     ]),
+  },
+  /** The triggers in force, read again now, each with the rule that set it. */
+  'presence.rules': {
+    params: z.strictObject({ workspace: WorkspaceName.optional(), device: z.string().optional() }),
+    result: z.array(z.strictObject({ status: PresenceStatus, decisions: z.array(Decision) })),
+  },
+  /** Answers the open question of a trigger; the result has it as it was. */
+  'presence.answer': {
+    params: z.strictObject({
+      answer: z.enum(['yes', 'no']),
+      workspace: WorkspaceName.optional(),
+      device: z.string().optional(),
+    }),
+    result: PresenceStatus,
   },
   'policy.explain': {
     params: z.strictObject({

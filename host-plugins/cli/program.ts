@@ -2,6 +2,7 @@ import { Command, CommanderError, Help, InvalidArgumentError, Option } from 'com
 import { DockError } from '../../protocol/dock-error.ts';
 import { version as ownVersion } from '../daemon/version.ts';
 import { type CommandContext, CommandRun } from './command-context.ts';
+import { answer } from './commands/answer.ts';
 import { addDevice, forgetDevice, listDevices, showCertificate, trustDevice } from './commands/devices.ts';
 import { doctor } from './commands/doctor.ts';
 import { logs } from './commands/logs.ts';
@@ -10,6 +11,7 @@ import { pair } from './commands/pair.ts';
 import { checkPolicies, explainPolicy } from './commands/policy.ts';
 import { simulateTrace } from './commands/simulate.ts';
 import { status } from './commands/status.ts';
+import { triggers } from './commands/triggers.ts';
 import { cancel, dock, undock } from './commands/trip.ts';
 import { version } from './commands/version.ts';
 import { watch } from './commands/watch.ts';
@@ -126,6 +128,19 @@ export function buildProgram(context: CommandContext, end: (code: number) => voi
     .description('end the dock or undock that is under way, up to its hand-over')
     .addOption(workspaceOption())
     .action(runs(cancel));
+  program
+    .command('answer')
+    .argument('<answer>', 'yes or no')
+    .description('answer the question of a trigger that asks before it docks or undocks')
+    .addOption(workspaceOption())
+    .option('--device <name>', 'about which device (default: the only one asked about)')
+    .action(runs(answer));
+  program
+    .command('triggers')
+    .description('when it docks and undocks without a command, and which rule says so')
+    .addOption(workspaceOption('all'))
+    .option('--device <name>', 'about which device (default: all)')
+    .action(runs(triggers));
   program.command('watch').description('print what happens, until Ctrl-C').action(runs(watch));
   program
     .command('notify')
@@ -305,8 +320,8 @@ function trustOption(): Option {
   return new Option('--trust <level>', 'owned, known or kiosk (default: known, or as before)');
 }
 
-function workspaceOption(): Option {
-  return new Option('-w, --workspace <name>', 'which workspace (default: the only one)');
+function workspaceOption(byDefault = 'the only one'): Option {
+  return new Option('-w, --workspace <name>', `which workspace (default: ${byDefault})`);
 }
 
 function wholeNumber(text: string): number {

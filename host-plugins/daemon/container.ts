@@ -8,6 +8,7 @@ import { networkModule } from '../network/module.ts';
 import type { Identity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import { pipelineModule } from '../pipeline/module.ts';
+import { presenceModule } from '../presence/module.ts';
 import { storageModule } from '../storage/module.ts';
 import { bridgeModule } from '../system/bridge/module.ts';
 import { hostInventoryModule } from '../system/host-inventory/module.ts';
@@ -31,6 +32,7 @@ export const shippedModules: readonly WdockdModule[] = [
   pipelineModule,
   hostBusModule,
   metricsModule,
+  presenceModule,
 ];
 
 /** What has to be read from the disk before anything can be wired. */

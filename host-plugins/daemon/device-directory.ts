@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { DeviceStatus } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { peerMethods } from '../../protocol/peer-methods.ts';
+import type { PresenceStatus } from '../../protocol/presence.ts';
 import { formatFingerprint } from '../pairing/fingerprint.ts';
 import type { Identity } from '../pairing/identity.ts';
 import type { TrustedDevice, TrustStore } from '../pairing/trust-store.ts';
@@ -22,6 +23,7 @@ export class DeviceDirectory {
   readonly #peers: Peers;
   /** What each said of itself last; a class does not change while a device is away. */
   readonly #described = new Map<string, Description>();
+  #presenceOf: (id: string) => PresenceStatus | undefined = () => undefined;
 
   constructor(config: DaemonConfig, identity: Identity, trust: TrustStore, peers: Peers) {
     this.#config = config;
@@ -59,6 +61,11 @@ export class DeviceDirectory {
     return this.#status(device, this.#peers.isConnected(device.id));
   }
 
+  /** From now on it is known how near a device is. */
+  tellPresence(presenceOf: (id: string) => PresenceStatus | undefined): void {
+    this.#presenceOf = presenceOf;
+  }
+
   /** Tells those who watch when a device comes and goes; each attempt to reach one that is away is no news. */
   announce(hub: WatchHub): void {
     const told = new Map<string, boolean>();
@@ -75,6 +82,7 @@ export class DeviceDirectory {
 
   #status(device: TrustedDevice, reachable: boolean): DeviceStatus {
     const profile = this.#described.get(device.id)?.profile;
+    const presence = this.#presenceOf(device.id);
     return {
       id: device.id,
       name: device.name,
@@ -83,6 +91,7 @@ export class DeviceDirectory {
       address: device.address,
       trust: device.trust,
       reachable,
+      ...(presence === undefined ? {} : { presence }),
       self: false,
     };
   }

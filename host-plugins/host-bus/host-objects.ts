@@ -32,7 +32,8 @@ export class HostObjects {
     // What one hears last of a device that was forgotten is that its connection ended.
     else if (event.kind === 'device') {
       if (this.#devices.has(event.status.id)) this.showDevice(event.status);
-    } else this.#showTrip(event.workspace, this.#book.hear(event.workspace, event.event));
+    } else if (event.kind === 'trip')
+      this.#showTrip(event.workspace, this.#book.hear(event.workspace, event.event));
   }
 
   showWorkspace(status: WorkspaceStatus): void {

@@ -12,6 +12,8 @@ import { version } from '../daemon/version.ts';
 import type { WatchHub } from '../daemon/watch-hub.ts';
 import type { Identity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
+import { PresenceToken } from '../presence/tokens.ts';
+import type { WorkspacePlaces } from '../presence/workspace-places.ts';
 import type { HostInventory, HostInventorySettings } from '../system/host-inventory/host-inventory.ts';
 import type { HostNetwork, HostNetworkSettings } from '../system/network/host-network.ts';
 import { systemBusAddress } from '../system/network-manager/system-bus.ts';
@@ -90,6 +92,12 @@ export const pipelineModule = new ContainerModule(({ bind }) => {
     .inSingletonScope();
   const ofService = <T>(take: (service: PipelineService) => T) => take;
   bind<Service>(DaemonToken.Service).toService(PipelineToken.Service);
+  bind<WorkspacePlaces>(PresenceToken.Places)
+    .toResolvedValue(
+      ofService((service) => service.places),
+      [PipelineToken.Service],
+    )
+    .inSingletonScope();
   bind<ControlHandlers>(DaemonToken.ControlHandlers)
     .toResolvedValue(
       ofService((service) => service.controlHandlers),

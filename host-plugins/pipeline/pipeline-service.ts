@@ -9,6 +9,7 @@ import type { Service } from '../daemon/lifecycle.ts';
 import type { WatchHub } from '../daemon/watch-hub.ts';
 import type { Identity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
+import type { WorkspacePlaces } from '../presence/workspace-places.ts';
 import { readAccelerator } from '../qemu/accelerator.ts';
 import { chooseCpuModel } from '../qemu/choose-cpu-model.ts';
 import { readCpuDefinitions } from '../qemu/cpu-model.ts';
@@ -25,6 +26,7 @@ import { peerHandlers } from './peer-handlers.ts';
 import { systemClock } from './stage-clock.ts';
 import { type TripHandlersParts, tripHandlers } from './trip-handlers.ts';
 import { workspaceHandlers } from './workspace-handlers.ts';
+import { workspacePlaces } from './workspace-places.ts';
 import { Workspaces } from './workspaces.ts';
 
 export interface PipelineParts {
@@ -52,6 +54,8 @@ export class PipelineService implements Service {
   readonly stage = 'prepare';
   readonly controlHandlers: ControlHandlers;
   readonly peerHandlers: PeerHandlers;
+  /** For the triggers. */
+  readonly places: WorkspacePlaces;
   readonly #parts: PipelineParts;
   readonly #workspaces: Workspaces;
 
@@ -120,6 +124,7 @@ export class PipelineService implements Service {
       peers,
       adapting,
       timeLimitMs: timeLimitMinutes * 60_000,
+      onEnd: onChange,
       publish: (workspace, event) => {
         hub.publish({ kind: 'trip', at: systemClock.wall(), workspace, event });
         if (event.kind !== 'stage-progress') log.info({ workspace, ...event }, 'trip');
@@ -138,6 +143,8 @@ export class PipelineService implements Service {
         },
       },
     };
+    const tripCalls = tripHandlers(trips);
+    this.places = workspacePlaces(this.#workspaces, tripCalls);
     this.controlHandlers = {
       ...workspaceHandlers({
         workspaces: this.#workspaces,
@@ -149,7 +156,7 @@ export class PipelineService implements Service {
         selfId: identity.id,
         cpuModel: chooseModel,
       }),
-      ...tripHandlers(trips),
+      ...tripCalls,
       ...deviceStateHandlers({
         workspaces: this.#workspaces,
         devices,

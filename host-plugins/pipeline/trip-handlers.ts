@@ -17,6 +17,8 @@ export interface TripHandlersParts {
   readonly adapting: AdaptSurroundings;
   readonly timeLimitMs: number;
   readonly publish: (workspace: string, event: ProgressEvent) => void;
+  /** The workspace is free for something else again. */
+  readonly onEnd: (workspace: Workspace) => void;
 }
 
 /** Runs a trip of a workspace from here, with everybody told of it. */
@@ -36,7 +38,7 @@ export async function startTrip(
   };
   const what = `${kind} to "${target.name}"`;
   const { clock } = parts.trips;
-  return await workspace.exclusively(
+  const trip = workspace.exclusively(
     { kind: 'trip', what, cancel: (reason) => cancelled.abort(reason) },
     async () => {
       const { host } = workspace.surroundings.self;
@@ -66,9 +68,12 @@ export async function startTrip(
       }
     },
   );
+  return await trip.finally(() => parts.onEnd(workspace));
 }
 
-export function tripHandlers(parts: TripHandlersParts): ControlHandlers {
+export function tripHandlers(
+  parts: TripHandlersParts,
+): Required<Pick<ControlHandlers, 'dock' | 'undock' | 'cancel'>> {
   const { workspaces, trust, peers } = parts;
   return {
     dock: async ({ workspace: name, target: named }, { progress, signal }) => {

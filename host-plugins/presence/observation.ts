@@ -24,3 +24,17 @@ export type Observation =
   | { readonly kind: 'session'; readonly locked: boolean; readonly idle: boolean }
   /** This device is about to sleep or to shut down, and waits a moment for who holds it awake. */
   | { readonly kind: 'leaving'; readonly why: 'sleep' | 'shutdown' };
+
+export interface ObservationSource {
+  readonly name: string;
+  /**
+   * Calls `told` for each observation until `signal` aborts; settles then. Throws `DockError` where the source is not
+   * to be had here (it is then said by `wdock doctor` and left out).
+   */
+  observe(told: (observation: Observation) => void, signal: AbortSignal): Promise<void>;
+}
+
+/** Holds the host awake (logind's delay inhibitor) while a VM leaves; released when disposed. */
+export interface StayAwake {
+  hold(why: string, signal: AbortSignal): Promise<Disposable>;
+}

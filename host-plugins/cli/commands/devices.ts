@@ -7,7 +7,7 @@ import { parseTrust } from './pair.ts';
 
 export async function listDevices(run: CommandRun): Promise<number> {
   const devices = await run.withDaemon((daemon) => daemon.call('devices.list', {}, { signal: run.signal }));
-  run.print({ devices }, renderDevices(devices));
+  run.print({ devices }, renderDevices(devices, run.terminal.columns));
   return done;
 }
 

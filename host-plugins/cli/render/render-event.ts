@@ -1,6 +1,7 @@
 import type { ProgressEvent } from '../../../protocol/progress-event.ts';
 import type { WatchEvent } from '../../daemon/watch-hub.ts';
 import { formatClock, formatDuration } from './quantities.ts';
+import { renderPresence } from './render-presence.ts';
 import { renderGuestLine, simulatedMark } from './render-status.ts';
 
 /** A progress event as one plain line; undefined for those that a line would only repeat. */
@@ -46,5 +47,7 @@ function describeWatchEvent(event: WatchEvent): string | undefined {
     }
     case 'device':
       return `${event.status.name}${simulatedMark(event.status.simulated)}  ${event.status.reachable ? 'reachable' : 'not reachable'}`;
+    case 'presence':
+      return renderPresence(event.status);
   }
 }

@@ -7,6 +7,7 @@ import type {
 } from '../../../protocol/control-methods.ts';
 import type { HostProfile } from '../../../protocol/host-profile.ts';
 import { formatMiB } from './quantities.ts';
+import { renderPresence } from './render-presence.ts';
 import { hang, renderFields, renderTable } from './table.ts';
 
 export type Status = z.output<(typeof controlMethods)['status']['result']>;
@@ -32,7 +33,7 @@ export function renderStatus(status: Status, width?: number): string {
       ? 'No workspaces; make one with `wdock workspace create`.'
       : renderWorkspaces(status.workspaces, width),
     '',
-    others.length === 0 ? 'No other devices; pair with one with `wdock pair`.' : renderDevices(others),
+    others.length === 0 ? 'No other devices; pair with one with `wdock pair`.' : renderDevices(others, width),
   ].join('\n');
 }
 
@@ -90,17 +91,22 @@ function renderAnchor({ role, addresses, device, link, detail, until, connection
   return parts.join(', ');
 }
 
-export function renderDevices(devices: readonly DeviceStatus[]): string {
-  return renderTable(
-    ['DEVICE', 'CLASS', 'TRUST', 'ADDRESS', 'STATE'],
+export function renderDevices(devices: readonly DeviceStatus[], width?: number): string {
+  const measured = devices.some(({ presence }) => presence !== undefined);
+  const table = renderTable(
+    ['DEVICE', 'CLASS', 'TRUST', 'ADDRESS', ...(measured ? ['NEARNESS'] : []), 'STATE'],
     devices.map((device) => [
       device.name,
       `${device.deviceClass ?? 'not known yet'}${simulatedMark(device.simulated)}`,
       device.trust ?? '-',
       device.address ?? '-',
+      ...(measured ? [device.presence?.state ?? '-'] : []),
       device.self ? 'this device' : device.reachable ? 'reachable' : 'not reachable',
     ]),
   );
+  const presences = devices.flatMap(({ presence }) => presence ?? []);
+  if (presences.length === 0) return table;
+  return [table, '', ...presences.map((presence) => hang('', renderPresence(presence), width))].join('\n');
 }
 
 /** So much of the journal fits a screen, and is more than the last trip there and back. */
