@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { Token } from '../contract/tokens.ts';
 import type { DaemonConfig } from '../daemon/config.ts';
 import type { DeviceDirectory } from '../daemon/device-directory.ts';
-import type { ControlHandlers, Peers } from '../daemon/handlers.ts';
+import type { ControlHandlers } from '../daemon/handlers.ts';
 import type { Service } from '../daemon/lifecycle.ts';
 import { DaemonToken } from '../daemon/tokens.ts';
 import type { WatchHub } from '../daemon/watch-hub.ts';
@@ -27,7 +27,6 @@ export const presenceModule = new ContainerModule(({ bind }) => {
         log: Logger,
         identity: Identity,
         trust: TrustStore,
-        peers: Peers,
         devices: DeviceDirectory,
         hub: WatchHub,
         inventory: HostInventory,
@@ -40,7 +39,6 @@ export const presenceModule = new ContainerModule(({ bind }) => {
           trust,
           devices,
           hub,
-          hold: (deviceId) => peers.hold(deviceId),
           places,
           sources: sources ?? [],
           stayAwake,
@@ -61,7 +59,6 @@ export const presenceModule = new ContainerModule(({ bind }) => {
         DaemonToken.Log,
         DaemonToken.Identity,
         DaemonToken.TrustStore,
-        DaemonToken.Peers,
         DaemonToken.Devices,
         DaemonToken.WatchHub,
         Token.HostInventory,

@@ -9,7 +9,6 @@ import type { Service } from '../daemon/lifecycle.ts';
 import type { WatchEvent, WatchHub } from '../daemon/watch-hub.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import type { PresenceDecision } from './engine/presence-state.ts';
-import { HeldConnections } from './held-connections.ts';
 import type { Observation, ObservationSource, StayAwake } from './observation.ts';
 import type { PresenceClock } from './presence-clock.ts';
 import { presenceHandlers } from './presence-handlers.ts';
@@ -24,8 +23,6 @@ export interface PresenceParts {
   readonly trust: TrustStore;
   readonly devices: Pick<DeviceDirectory, 'known' | 'tellPresence'>;
   readonly hub: WatchHub;
-  /** Keeps the way to a device open, so that its link can be measured. */
-  readonly hold: (deviceId: string) => Disposable;
   readonly places: WorkspacePlaces;
   readonly sources: readonly ObservationSource[];
   readonly stayAwake: StayAwake | undefined;
@@ -48,7 +45,6 @@ export class PresenceService implements Service {
   readonly #stopping = new AbortController();
   readonly #units: PresenceUnits;
   readonly #trips: RuleTrips;
-  readonly #connections: HeldConnections;
   readonly #running: Promise<unknown>[] = [];
   #reading: Promise<DockError | undefined> = Promise.resolve(undefined);
   #reread: Disposable | undefined;
@@ -60,7 +56,6 @@ export class PresenceService implements Service {
     const { selfId, trust, places, clock, stayAwake, log, hub } = parts;
     const { signal } = this.#stopping;
     this.#trips = new RuleTrips({ places, stayAwake, log, signal, onEnd: () => this.#placesChanged() });
-    this.#connections = new HeldConnections(parts.hold);
     const stranger: OtherDevice = { name: '', deviceClass: undefined, trust: 'untrusted' };
     this.#units = new PresenceUnits({
       selfId,
@@ -112,7 +107,6 @@ export class PresenceService implements Service {
     this.#reread?.[Symbol.dispose]();
     this.#minute?.[Symbol.dispose]();
     this.#units[Symbol.dispose]();
-    this.#connections[Symbol.dispose]();
     await this.#trips.ended();
     await Promise.all([...this.#running, this.#reading]);
   }
@@ -128,7 +122,6 @@ export class PresenceService implements Service {
       this.#trips.holdAwake(`a workspace goes home before the ${observation.why}`);
     // what `when` in a policy asks of this device
     if (observation.kind === 'power' || observation.kind === 'cable') void this.#readRules();
-    this.#connections.keep(this.#units.list());
   }
 
   #decided(unit: PresenceUnit, decision: PresenceDecision): void {
@@ -159,7 +152,6 @@ export class PresenceService implements Service {
     if (this.#stopping.signal.aborted) return;
     this.#trips.placesChanged();
     if (this.#units.refresh()) void this.#readRules();
-    this.#connections.keep(this.#units.list());
   }
 
   /** One reading at a time; a mistake in a file leaves the rules as they were, and is logged once. */
@@ -202,7 +194,6 @@ export class PresenceService implements Service {
       unit.use(sourced);
     }
     this.#lookAtTheClock();
-    this.#connections.keep(this.#units.list());
   }
 
   /** `triggers.hours` begin and end at whole minutes of local time. */

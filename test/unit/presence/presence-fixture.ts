@@ -174,7 +174,6 @@ export async function presence({ triggers, workspaces = [atHome], sources = [] }
   const places = new TestPlaces(hub, workspaces);
   const stayAwake = new TestStayAwake();
   const events: WatchEvent[] = [];
-  const held: string[] = [];
   const logged: string[] = [];
   const watching = new AbortController();
   void hub.watch((event) => events.push(event), watching.signal);
@@ -196,10 +195,6 @@ export async function presence({ triggers, workspaces = [atHome], sources = [] }
       tellPresence: () => undefined,
     },
     hub,
-    hold: (device) => {
-      held.push(device);
-      return { [Symbol.dispose]: () => void held.splice(held.indexOf(device), 1) };
-    },
     places,
     sources: [...sources, scripted],
     stayAwake,
@@ -227,7 +222,6 @@ export async function presence({ triggers, workspaces = [atHome], sources = [] }
     places,
     stayAwake,
     events,
-    held,
     logged,
     write,
     tell: (observation: Observation) => tell(observation),

@@ -197,22 +197,3 @@ describe('a device that is about to sleep', () => {
     expect(staying.places.calls).toEqual([]);
   });
 });
-
-describe('a connection', () => {
-  it('is held to a device that announces itself and could be docked to, and to no other', async () => {
-    await using here = await presence({ triggers: '{ dock: auto }' });
-    const tablet = await generateIdentity('tablet');
-    await here.trust.add({
-      name: 'tablet',
-      certificatePem: tablet.certificatePem,
-      fingerprint: formatFingerprint(tablet.id),
-      address: '192.0.2.8',
-    });
-    await here.call('presence.rules', {});
-    expect(here.held).toEqual([]);
-    here.tell({ kind: 'announcement', device: pc.id, heard: true });
-    expect(here.held).toEqual([pc.id]);
-    here.tell({ kind: 'announcement', device: pc.id, heard: false });
-    expect(here.held).toEqual([]);
-  });
-});
