@@ -5,18 +5,19 @@ import { dialDevice } from './secure-dial.ts';
 import type { TrustedDevice } from './trust-store.ts';
 
 /**
- * Dials a trusted device and lets `upgrade` ask for what the connection shall become. Besides what these throw:
+ * Dials a trusted device (`hints`: see dialDevice) and lets `upgrade` ask for what the connection shall become. Besides what these throw:
  * `untrusted` when the device does not know this one. It says so by closing the connection in good order, without a
  * word; so does a wdockd that ends at that very moment, which does not answer when it is asked a second time.
  */
 export async function dialAndUpgrade<V>(
   identity: Identity,
   device: TrustedDevice,
+  hints: readonly string[],
   upgrade: (socket: TLSSocket) => Promise<V>,
   signal: AbortSignal,
 ): Promise<V> {
   for (let silences = 0; ; ) {
-    const socket = await dialDevice(identity, device, signal);
+    const socket = await dialDevice(identity, device, hints, signal);
     let ended = false;
     socket.once('end', () => {
       ended = true;

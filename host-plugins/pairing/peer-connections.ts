@@ -4,6 +4,7 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { RpcTable } from '../../protocol/json-rpc.ts';
 import type { HeartbeatTimes } from '../rpc/heartbeat.ts';
+import type { Beat } from '../rpc/round-trips.ts';
 import { type CallOptions, maxRpcMessageBytes, RpcConnection } from '../rpc/rpc-connection.ts';
 import { type ErasedMethod, type ErasedService, type RpcService, rpcService } from '../rpc/rpc-server.ts';
 import type { RpcMethod, RpcParams, RpcProgress, RpcResult } from '../rpc/rpc-types.ts';
@@ -23,6 +24,11 @@ export interface PeerCaller {
 /** What this device answers. */
 export type PeerService<T extends RpcTable> = Omit<RpcService<T, PeerCaller>, 'caller' | 'table'>;
 
+/** A heartbeat of the connection with a device, and where that is, an IP address. */
+export interface PeerBeat extends Beat {
+  readonly remoteAddress: string;
+}
+
 export interface PeerConnectionsOptions<T extends RpcTable> {
   readonly identity: Identity;
   readonly trust: TrustStore;
@@ -40,11 +46,13 @@ const path = '/peer';
 /**
  * One logical connection to each trusted device, whoever opened it: calls take the newest one that is open, and
  * dial when there is none. Nothing is kept open for its own sake, and nothing retried: after `peer-gone` the caller
- * cannot know whether the call was done. `hold` keeps the way open, with reconnects, while a trip runs.
+ * cannot know whether the call was done. `hold` keeps the way open, with reconnects, while a trip runs
+ * or a device is near. While somebody listens to `beat`, connections are measured.
  */
 export class PeerConnections<T extends RpcTable> extends EventEmitter<{
   reachable: [TrustedDevice];
   unreachable: [TrustedDevice, DockError];
+  beat: [TrustedDevice, PeerBeat];
 }> {
   readonly #options: PeerConnectionsOptions<T>;
   readonly #open = new Map<DeviceId, RpcConnection<T>[]>();
@@ -153,13 +161,17 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
     try {
       const { identity, trust } = this.#options;
       const { signal } = this.#stopping;
-      const open = (socket: TLSSocket) => openWebSocket(socket, device, signal);
-      const webSocket = await dialAndUpgrade(identity, device, open, signal);
+      let remoteAddress: string | undefined;
+      const open = (socket: TLSSocket) => {
+        ({ remoteAddress } = socket);
+        return openWebSocket(socket, device, signal);
+      };
+      const webSocket = await dialAndUpgrade(identity, device, trust.hints.of(device.id), open, signal);
       if (trust.byId(device.id) === undefined) {
         webSocket.terminate();
         throw new DockError('untrusted', `"${device.name}" was forgotten meanwhile`);
       }
-      return this.#adopt(device, webSocket);
+      return this.#adopt(device, webSocket, remoteAddress);
     } catch (error) {
       const why = DockError.from(error, 'peer-gone');
       this.emit('unreachable', device, why);
@@ -172,7 +184,9 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       return;
     }
-    this.#upgrader.handleUpgrade(request, socket, head, (webSocket) => this.#adopt(device, webSocket));
+    this.#upgrader.handleUpgrade(request, socket, head, (webSocket) =>
+      this.#adopt(device, webSocket, socket.remoteAddress),
+    );
   }
 
   /**
@@ -198,7 +212,7 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
     };
   }
 
-  #adopt(device: TrustedDevice, socket: WebSocket): RpcConnection<T> {
+  #adopt(device: TrustedDevice, socket: WebSocket, remoteAddress = ''): RpcConnection<T> {
     const { table, heartbeat } = this.#options;
     const caller = { deviceId: device.id, name: device.name };
     const connection = new RpcConnection<T>(socket, {
@@ -207,6 +221,10 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
       gone: (why) => new DockError('peer-gone', `the connection to "${device.name}" is lost: ${why}`),
       remoteError: (error) => seenFromHere(device, error),
       ...(heartbeat === undefined ? {} : { heartbeat }),
+      measured: () => this.listenerCount('beat') > 0,
+      onBeat: (beat) => {
+        if (this.#current(device.id) === connection) this.emit('beat', device, { ...beat, remoteAddress });
+      },
     });
     const open = this.#open.get(device.id) ?? [];
     const wasConnected = this.isConnected(device.id);

@@ -8,6 +8,8 @@ import type { TrustedDevice } from './trust-store.ts';
 
 /** How long connecting and the handshake may take together, ms. */
 const dialDeadlineMs = 5_000;
+/** … at an address that was only heard; it is on this very link. */
+const hintDeadlineMs = 1_000;
 
 /** Whom to dial; `name` is for messages. */
 interface DialTarget {
@@ -17,10 +19,28 @@ interface DialTarget {
 
 /**
  * A TLS 1.3 connection to a trusted device, which has proved that it holds the pinned key; nothing was sent to it
- * before. Both directions can be closed by themselves. Throws `peer-gone` when nobody answers there, `untrusted`
- * when somebody else does.
+ * before. Both directions can be closed by themselves. `hints`: addresses to try before the one that it was given.
+ * Throws `peer-gone` when nobody answers there, `untrusted` when somebody else does.
  */
 export async function dialDevice(
+  identity: Identity,
+  device: TrustedDevice,
+  hints: readonly string[],
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  for (const address of hints) {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(hintDeadlineMs)]);
+    try {
+      return await dialPinned(identity, { ...device, address }, limit);
+    } catch {
+      // Somebody else may have announced it: only what is said of the device's own address is worth telling.
+      if (signal.aborted) throw DockError.from(signal.reason, 'cancelled');
+    }
+  }
+  return await dialPinned(identity, device, signal);
+}
+
+async function dialPinned(
   identity: Identity,
   device: TrustedDevice,
   signal: AbortSignal,

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { DockError } from '../../protocol/dock-error.ts';
 import { TrustLevel } from '../../protocol/trust-level.ts';
 import { writeFileDurably } from '../system/process/write-file-durably.ts';
+import { AddressHints } from './address-hints.ts';
 import { formatDeviceAddress, parseDeviceAddress } from './device-address.ts';
 import {
   type DeviceId,
@@ -53,6 +54,8 @@ export class TrustStore extends EventEmitter<{
   changed: [TrustedDevice];
   forgotten: [TrustedDevice];
 }> {
+  /** Where devices were heard just now, besides the addresses that they were given. */
+  readonly hints = new AddressHints();
   readonly #path: string;
   readonly #self: DeviceId;
   #devices: readonly TrustedDevice[];

@@ -3,6 +3,8 @@ export interface HeartbeatTimes {
   readonly busyMs: number;
   /** Between two pings otherwise, ms: a radio that nobody uses may sleep. */
   readonly idleMs: number;
+  /** … while somebody measures the link with them, ms; absent: as otherwise. */
+  readonly measuredMs?: number;
   /** Pings in a row that may stay unanswered. */
   readonly unanswered: number;
 }
@@ -12,10 +14,16 @@ export interface HeartbeatPort {
   /** Called once; `silentMs`: how long nothing was heard. */
   readonly dead: (silentMs: number) => void;
   readonly busy: () => boolean;
+  readonly measured: () => boolean;
 }
 
 /** A dead link is found within 3 s while somebody waits (a Wi-Fi that drops leaves sockets half-open). */
-export const defaultHeartbeat: HeartbeatTimes = { busyMs: 750, idleMs: 10_000, unanswered: 3 };
+export const defaultHeartbeat: HeartbeatTimes = {
+  busyMs: 750,
+  idleMs: 10_000,
+  measuredMs: 2_000,
+  unanswered: 3,
+};
 
 /**
  * Asks for a sign of life at intervals. Counts its own ticks instead of reading a clock, so that a process that
@@ -46,7 +54,8 @@ export class Heartbeat {
     this.#sincePingMs += this.#times.busyMs;
     // a ping that is out already is waited for at the busy pace, however idle the connection is
     const hurry = this.#unanswered > 0 || this.#port.busy();
-    if (!hurry && this.#sincePingMs < this.#times.idleMs) return;
+    const { idleMs, measuredMs = idleMs } = this.#times;
+    if (!hurry && this.#sincePingMs < (this.#port.measured() ? measuredMs : idleMs)) return;
     if (this.#unanswered >= this.#times.unanswered) {
       this.stop();
       this.#port.dead(this.#unanswered * this.#times.busyMs);

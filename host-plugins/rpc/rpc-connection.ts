@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { RpcTable } from '../../protocol/json-rpc.ts';
 import { Heartbeat, type HeartbeatTimes } from './heartbeat.ts';
+import { type Beat, RoundTrips } from './round-trips.ts';
 import {
   decodeError,
   encodeCancel,
@@ -43,6 +44,10 @@ export interface RpcConnectionOptions<Call extends RpcTable> {
   /** How an error answer is seen here; default: as it was thrown there. */
   readonly remoteError?: (error: DockError) => DockError;
   readonly heartbeat?: HeartbeatTimes;
+  /** Measures the link: called with each heartbeat's round trip. */
+  readonly onBeat?: (beat: Beat) => void;
+  /** Somebody wants to know; then the heart beats faster. */
+  readonly measured?: () => boolean;
 }
 
 interface PendingCall {
@@ -70,6 +75,7 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
   readonly #pending = new Map<number, PendingCall>();
   readonly #running = new Map<number, { controller: AbortController; outlivesCaller: boolean }>();
   readonly #heartbeat: Heartbeat;
+  readonly #roundTrips = new RoundTrips();
   #nextId = 1;
   #why: string | undefined;
   #end: DockError | undefined;
@@ -79,9 +85,10 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
     this.#options = options;
     this.#heartbeat = new Heartbeat(
       {
-        ping: () => socket.ping(),
+        ping: () => this.#ping(),
         dead: (silentMs) => this.#giveUp(`it has not answered for ${(silentMs / 1000).toFixed(0)} s`),
         busy: () => this.busy,
+        measured: () => options.measured?.() === true,
       },
       options.heartbeat,
     );
@@ -95,7 +102,10 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
       else this.#receive((data as Buffer).toString('utf8')); // a Buffer: binaryType is left at 'nodebuffer'
     });
     socket.on('ping', () => this.#heartbeat.heard());
-    socket.on('pong', () => this.#heartbeat.heard());
+    socket.on('pong', (payload) => {
+      this.#heartbeat.heard();
+      this.#tellBeat(this.#roundTrips.answered(payload.toString(), performance.now()));
+    });
     socket.on('error', (error) => {
       this.#why ??= error.message;
     });
@@ -173,6 +183,16 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #ping(): void {
+    const { payload, missed } = this.#roundTrips.sent(performance.now());
+    this.#socket.ping(payload);
+    this.#tellBeat(missed);
+  }
+
+  #tellBeat(beat: Beat | undefined): void {
+    if (beat !== undefined) this.#options.onBeat?.(beat);
   }
 
   #receive(text: string): void {

@@ -77,7 +77,7 @@ export class Channels {
     this.#checkFences(device, name);
     const limits = AbortSignal.any([signal, this.#stopping.signal]);
     const open = (socket: TLSSocket) => upgrade(socket, device, name, limits);
-    const socket = await dialAndUpgrade(this.#identity, device, open, limits);
+    const socket = await dialAndUpgrade(this.#identity, device, this.#trust.hints.of(deviceId), open, limits);
     try {
       // what was true before the wait need not be true after it
       this.#checkFences(device, name);
