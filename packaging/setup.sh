@@ -32,6 +32,8 @@ util-linux                   unshare, nsenter, flock
 dbus-daemon                  the private bus of the display, and buses in tests
 dbus-user-session            the bus of a user session
 network-manager              contract tests of the network adapter; installed without being started
+avahi-daemon                 contract tests of announcements; installed without being started
+python3-dbusmock             contract tests of logind
 mutter                       contract tests of the display adapter; run headless
 socat                        tests: one TCP connection from the LAN to the guest
 binutils                     strip, for the package of the host side
@@ -113,7 +115,8 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 SOURCE
 }
 
-# Nothing that is installed here may start, above all not NetworkManager: it would take over this machine's network.
+# Nothing that is installed here may start, above all not NetworkManager: it would take over this machine's network. Nor at
+# the next boot: these two.
 forbid_starting() {
   if [ ! -e /usr/sbin/policy-rc.d ]; then
     printf '#!/bin/sh\nexit 101\n' >"$work/policy-rc.d"
@@ -121,10 +124,15 @@ forbid_starting() {
     blocker=/usr/sbin/policy-rc.d
     cp "$work/policy-rc.d" "$blocker"
   fi
-  if ! is_installed network-manager && [ ! -e /etc/systemd/system/NetworkManager.service ]; then
-    mkdir -p /etc/systemd/system
-    ln -s /dev/null /etc/systemd/system/NetworkManager.service
-  fi
+  if ! is_installed network-manager; then mask NetworkManager.service; fi
+  if ! is_installed avahi-daemon; then mask avahi-daemon.service avahi-daemon.socket; fi
+}
+
+mask() {
+  mkdir -p /etc/systemd/system
+  for unit in "$@"; do
+    if [ ! -e "/etc/systemd/system/$unit" ]; then ln -s /dev/null "/etc/systemd/system/$unit"; fi
+  done
 }
 
 install_debian_packages() {

@@ -9,6 +9,7 @@ import type { Identity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import { pipelineModule } from '../pipeline/module.ts';
 import { presenceModule } from '../presence/module.ts';
+import { sourcesModule } from '../presence/sources/module.ts';
 import { storageModule } from '../storage/module.ts';
 import { bridgeModule } from '../system/bridge/module.ts';
 import { hostInventoryModule } from '../system/host-inventory/module.ts';
@@ -29,6 +30,7 @@ export const shippedModules: readonly WdockdModule[] = [
   displayModule,
   networkModule,
   storageModule,
+  sourcesModule,
   pipelineModule,
   hostBusModule,
   metricsModule,

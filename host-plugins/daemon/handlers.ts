@@ -11,7 +11,7 @@ export type ControlHandlers = RpcHandlerPart<typeof controlMethods, ControlCalle
 export type PeerHandlers = RpcHandlerPart<typeof peerMethods, PeerCaller>;
 export type Peers = PeerConnections<typeof peerMethods>;
 
-/** Looks at something that has to be in order on this host, for `wdock doctor`. Does not throw, and is quick. */
+/** Looks at something that has to be in order on this host, for `wdock doctor`. Quick; throws only when the signal aborts. */
 export type HostCheck = (signal: AbortSignal) => Promise<readonly Check[]>;
 
 /**

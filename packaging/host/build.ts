@@ -45,6 +45,7 @@ async function fill(tree: PackageTree, version: string): Promise<void> {
   await copy('wireless-dock-notify.service', 'usr/lib/systemd/user/wireless-dock-notify.service');
   await copy('lintian-overrides', `usr/share/lintian/overrides/${name}`);
   await copy('sysusers.conf', `usr/lib/sysusers.d/${name}.conf`);
+  await copy('logind.conf', `usr/lib/systemd/logind.conf.d/50-${name}.conf`);
   await copy('wdockd.yaml', `etc/${name}/wdockd.yaml`);
   await tree.write('DEBIAN/conffiles', `/etc/${name}/wdockd.yaml\n`);
   await fillBus(tree);

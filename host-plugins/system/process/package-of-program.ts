@@ -8,6 +8,7 @@ const packages: Readonly<Record<string, string>> = {
   'dbus-daemon': 'dbus-daemon',
   busctl: 'systemd',
   'systemd-notify': 'systemd',
+  'systemd-inhibit': 'systemd',
   ip: 'iproute2',
   tc: 'iproute2',
   bridge: 'iproute2',

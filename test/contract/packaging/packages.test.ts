@@ -65,6 +65,7 @@ describe('the package of the host side', () => {
       'usr/share/dbus-1/interfaces/org.wirelessdock.Host1.Trip.xml',
       'usr/share/polkit-1/actions/org.wirelessdock.policy',
       'usr/share/polkit-1/rules.d/50-wireless-dock.rules',
+      'usr/lib/systemd/logind.conf.d/50-wireless-dock.conf',
       'usr/share/wireless-dock/policies/mid.yaml',
       'usr/share/man/man1/wdock.1.gz',
       'usr/share/man/man8/wdockd.8.gz',

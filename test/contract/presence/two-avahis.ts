@@ -1,0 +1,156 @@
+import { type ChildProcess, execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { loadIdentity } from '../../../host-plugins/pairing/identity.ts';
+import { TrustStore } from '../../../host-plugins/pairing/trust-store.ts';
+import { PrivateBus } from '../guest-agent/private-bus.ts';
+import { killed, spawnMortal } from '../guest-agent/spawn-mortal.ts';
+import { Observer } from './observer.ts';
+
+const run = promisify(execFile);
+
+/** What must not be heard on the air. */
+export const secretNames = { mid: 'fridas-tablet', pc: 'fridas-office-pc' } as const;
+type Name = keyof typeof secretNames;
+const addresses = { mid: '192.0.2.1', pc: '192.0.2.2' } as const;
+
+/** Two computers, a cable between them, and on each an avahi-daemon on a system bus of its own. */
+export class TwoAvahis implements AsyncDisposable {
+  readonly folder: string;
+  readonly ids = new Map<string, string>();
+  readonly #stack = new AsyncDisposableStack();
+  readonly #id = `wda${process.pid.toString(36)}`;
+  readonly #buses = new Map<string, PrivateBus>();
+  readonly #daemons = new Map<string, ChildProcess>();
+
+  private constructor(folder: string) {
+    this.folder = folder;
+    this.#stack.defer(() => rm(folder, { recursive: true, force: true }));
+  }
+
+  static async start(): Promise<TwoAvahis> {
+    const two = new TwoAvahis(await mkdtemp(join(tmpdir(), 'wdock-avahi-')));
+    try {
+      await two.#connect();
+      for (const name of ['mid', 'pc'] as const) {
+        two.#buses.set(name, two.#stack.use(await PrivateBus.start('open')));
+        await two.startAvahi(name);
+        two.ids.set(name, (await loadIdentity(two.stateOf(name), secretNames[name])).id);
+      }
+      return two;
+    } catch (error) {
+      await two[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  stateOf(name: string): string {
+    return join(this.folder, name);
+  }
+
+  namespaceOf(name: string): string {
+    return `${this.#id}${name}`;
+  }
+
+  /** `on` trusts `other`, as after a pairing. */
+  async trust(on: Name, other: Name): Promise<void> {
+    const certificate = await readFile(join(this.stateOf(other), 'identity/device.crt'), 'utf8');
+    const store = await TrustStore.load(join(this.stateOf(on), 'devices.json'), this.ids.get(on) ?? '');
+    await store.add({
+      name: secretNames[other],
+      certificatePem: certificate,
+      fingerprint: this.ids.get(other) ?? '',
+      address: '192.0.2.99',
+    });
+  }
+
+  /** Announces and hears on this computer, and measures links. */
+  observe(name: Name, source: 'announcements' | 'links' = 'announcements'): Observer {
+    const bus = this.#buses.get(name)?.address ?? '';
+    const wish = { source, bus, folder: this.stateOf(name), port: 7441 };
+    return this.#stack.use(new Observer(['ip', 'netns', 'exec', this.namespaceOf(name)], wish));
+  }
+
+  /** Also gives the daemon its folder: its pid file has the same name wherever it runs. */
+  async startAvahi(name: Name): Promise<void> {
+    const config = join(this.folder, `${name}.conf`);
+    // The daemon's own entries have the host's name in them; here only ours shall be heard.
+    const publish = 'publish-addresses=no\npublish-hinfo=no\npublish-workstation=no\npublish-domain=no';
+    await writeFile(config, `[server]\nhost-name=${secretNames[name]}\n[publish]\n${publish}\n`);
+    const script = [
+      'mkdir -p /run/avahi-daemon',
+      'mount -t tmpfs none /run/avahi-daemon',
+      `exec avahi-daemon --no-drop-root --no-chroot --no-rlimits --file=${config}`,
+    ].join(' && ');
+    const enter = ['ip', 'netns', 'exec', this.namespaceOf(name)];
+    const daemon = spawnMortal([...enter, 'unshare', '--mount', 'sh', '-c', script], {
+      env: { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: this.#buses.get(name)?.address },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#daemons.set(name, daemon);
+    this.#stack.defer(() => killed(daemon));
+    const lines = createInterface(daemon.stderr as NodeJS.ReadableStream);
+    let said = '';
+    for await (const line of lines) {
+      said += `${line}\n`;
+      if (line.includes('Server startup complete')) break;
+    }
+    if (!said.includes('Server startup complete')) throw new Error(`avahi-daemon ended: ${said}`);
+    daemon.stderr?.resume();
+  }
+
+  async stopAvahi(name: Name): Promise<void> {
+    const daemon = this.#daemons.get(name);
+    if (daemon !== undefined) await killed(daemon);
+  }
+
+  /** The cable of this computer from now on, as `ip link set eth0 up` and `down` do it. */
+  async setCable(name: Name, state: 'up' | 'down'): Promise<void> {
+    await run('ip', ['-n', this.namespaceOf(name), 'link', 'set', 'eth0', state]);
+  }
+
+  /** Whether there is a cable, seen from this computer. */
+  observeCable(name: Name): Observer {
+    const enter = ['ip', 'netns', 'exec', this.namespaceOf(name)];
+    return this.#stack.use(new Observer(enter, { source: 'cable' }));
+  }
+
+  /** Copies all frames of the cable into a file until disposed. */
+  async capture(): Promise<{ text(): Promise<string> } & AsyncDisposable> {
+    const file = join(this.folder, `frames-${Date.now()}`);
+    const enter = ['ip', 'netns', 'exec', this.namespaceOf('pc')];
+    const socat = spawnMortal([...enter, 'socat', '-d', '-d', '-u', 'INTERFACE:eth0', `CREATE:${file}`], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.#stack.defer(() => killed(socat));
+    await once(socat.stderr as NodeJS.ReadableStream, 'data');
+    return {
+      text: async () => (await readFile(file)).toString('latin1'),
+      [Symbol.asyncDispose]: () => killed(socat),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+
+  async #connect(): Promise<void> {
+    const ip = async (...args: string[]) => await run('ip', args);
+    const [mid, pc] = [this.namespaceOf('mid'), this.namespaceOf('pc')];
+    for (const namespace of [mid, pc]) {
+      await ip('netns', 'add', namespace);
+      this.#stack.defer(async () => void (await ip('netns', 'delete', namespace)));
+    }
+    await ip('link', 'add', 'eth0', 'netns', mid, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', pc);
+    for (const name of ['mid', 'pc'] as const) {
+      const inside = ['-n', this.namespaceOf(name)];
+      await ip(...inside, 'address', 'add', `${addresses[name]}/24`, 'dev', 'eth0');
+      await ip(...inside, 'link', 'set', 'eth0', 'up');
+      await ip(...inside, 'link', 'set', 'lo', 'up');
+    }
+  }
+}
