@@ -1,3 +1,4 @@
+import type { GuestGuard } from './apply/guest-guard.ts';
 import { onlineMemoryBlocks, releaseMemory } from './apply/memory-blocks.ts';
 import type { NetworkBinding } from './apply/network-binding.ts';
 import { applyPowerProfile } from './apply/power-profile.ts';
@@ -13,11 +14,12 @@ export interface HandlerParts extends GuestSources {
   readonly bus: DbusConnection;
   readonly presence: AgentPresence;
   readonly network: NetworkBinding;
+  readonly guard: GuestGuard;
 }
 
 /** What the agent does for each method of the channel, and on which resource. */
 export function makeAgentHandlers(parts: HandlerParts): AgentHandlers {
-  const { bus, files, freezer, network, presence, sessions, stored } = parts;
+  const { bus, files, freezer, guard, network, presence, sessions, stored } = parts;
   return {
     observe: { handle: (_, signal) => observeGuest(parts, signal) },
     // No resource: calling a move off must reach the preparation that waits.
@@ -88,6 +90,14 @@ export function makeAgentHandlers(parts: HandlerParts): AgentHandlers {
       handle: async ({ onScreenKeyboard }, signal) => {
         if (sessions.count === 0 && !onScreenKeyboard) return { problems: [] };
         return { problems: await sessions.setOnScreenKeyboard(onScreenKeyboard, signal) };
+      },
+    },
+    'apply-guard': {
+      resource: 'guard',
+      handle: async (wish, signal) => {
+        const problems = await guard.apply(wish, signal);
+        presence.guardChanged();
+        return { problems };
       },
     },
     'set-clock': { resource: 'clock', handle: ({ timeMs }, signal) => setClock(timeMs, signal) },

@@ -1,6 +1,7 @@
 import { DockError } from '../protocol/dock-error.ts';
 import { systemBusAddress } from './agent-version.ts';
 import { type Compositor, findCompositor } from './apply/compositor.ts';
+import { lockSecrets } from './apply/lock-secrets.ts';
 import { MutterCompositor } from './apply/mutter-compositor.ts';
 import { applyOnScreenKeyboard } from './apply/on-screen-keyboard.ts';
 import { agentBusName, agentPath, sessionPath, sessionShape } from './dbus/agent-interface.ts';
@@ -45,6 +46,7 @@ export async function runSessionHelper(
         const wish = { widthPx, heightPx, widthMm, heightMm, scale };
         return [await (await compositor()).apply(wish, limitMs, signal)];
       },
+      LockSecrets: async () => [await lockSecrets(session, signal)],
       SetOnScreenKeyboard: async ([on]) => [await applyOnScreenKeyboard(session, on === true, signal)],
     },
     {},

@@ -20,6 +20,10 @@ const Stored = z.object({
     .optional(),
   /** Units that the agent froze. */
   frozen: z.array(z.string()).default([]),
+  /** The guest was readied for a host that its user does not trust. */
+  guarded: z.boolean().default(false),
+  /** Mount units that the agent has stopped for that. */
+  unmounted: z.array(z.string()).default([]),
 });
 export type Stored = z.infer<typeof Stored>;
 

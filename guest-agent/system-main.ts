@@ -4,6 +4,7 @@ import { DockError } from '../protocol/dock-error.ts';
 import { makeAgentHandlers } from './agent-handlers.ts';
 import { agentVersion, systemBusAddress } from './agent-version.ts';
 import { ServiceFreezer } from './apply/freeze-services.ts';
+import { GuestGuard } from './apply/guest-guard.ts';
 import { keepPluggedMemoryRemovable } from './apply/memory-blocks.ts';
 import { NetworkBinding } from './apply/network-binding.ts';
 import { NetworkManager } from './apply/network-manager.ts';
@@ -60,7 +61,8 @@ export async function runSystemAgent(
     inhibitorsChanged: (who) => conversation.tell('inhibitors-changed', { who }),
   });
   const network = new NetworkBinding(files, new NetworkManager(bus), note);
-  const handlers = makeAgentHandlers({ ...sources, bus, presence, network });
+  const guard = new GuestGuard(bus, sessions, stored);
+  const handlers = makeAgentHandlers({ ...sources, bus, presence, network, guard });
   const conversation = new Conversation({
     agentVersion,
     bootId: (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim(),

@@ -153,6 +153,14 @@ export const agentMethods = {
     params: z.strictObject({ onScreenKeyboard: z.boolean() }),
     result: z.strictObject({ problems: z.array(Shortcoming) }),
   },
+  /**
+   * `guarded`: the guest goes to a host that its user does not trust. Locks sessions and users' keyrings where `lock`, and
+   * takes these mount points away. Not guarded: what was taken away is mounted again; locks are for the users to open.
+   */
+  'apply-guard': {
+    params: z.strictObject({ guarded: z.boolean(), lock: z.boolean(), unmount: z.array(z.string()) }),
+    result: z.strictObject({ problems: z.array(Shortcoming) }),
+  },
   /** Sets the wall clock to the host's; `correctedMs` is by how much it was wrong. */
   'set-clock': {
     params: z.strictObject({ timeMs: z.number() }),

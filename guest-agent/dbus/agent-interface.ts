@@ -40,6 +40,8 @@ export const agentShape = {
     /** Between PreparingForMove(true) and PreparingForMove(false). */
     Moving: { signature: 'b' },
     Vcpus: { signature: 'u' },
+    /** The guest is on a host that its user does not trust, or about to go there. */
+    Guarded: { signature: 'b' },
     /** Who holds inhibitors now. */
     Inhibitors: { signature: 'as' },
   },
@@ -82,6 +84,8 @@ export const sessionShape = {
       ],
       out: [['problems', 'as']],
     },
+    /** Locks every collection of the user's keyring (Secret Service). */
+    LockSecrets: { in: [], out: [['problems', 'as']] },
     SetOnScreenKeyboard: { in: [['on', 'b']], out: [['problems', 'as']] },
   },
   properties: {},

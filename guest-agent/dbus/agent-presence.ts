@@ -53,6 +53,7 @@ export class AgentPresence {
         HostConnectivity: () => this.#connectivity(),
         Moving: () => this.#moving !== undefined,
         Vcpus: () => this.#vcpus,
+        Guarded: () => stored.read().guarded,
         Inhibitors: () => this.#holding(),
       },
     );
@@ -107,6 +108,11 @@ export class AgentPresence {
     if (online === this.#vcpus) return;
     this.#vcpus = online;
     this.#changed(['Vcpus']);
+  }
+
+  /** What is stored of whether the host is trusted has changed. */
+  guardChanged(): void {
+    this.#changed(['Guarded']);
   }
 
   /** What is stored of the host's network may have changed. */

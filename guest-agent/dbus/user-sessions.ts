@@ -15,6 +15,8 @@ const daemon = {
 /** How long a compositor may take to offer the host's mode, besides what it takes to answer. */
 const modeLimitMs = 10_000;
 const maxSessions = 16;
+/** A keyring locks without asking anybody, ms. */
+const lockLimitMs = 10_000;
 
 /** The helpers in users' sessions, and the one that is asked. */
 export class UserSessions {
@@ -74,6 +76,20 @@ export class UserSessions {
     return this.#problems('SetOnScreenKeyboard', 'b', [on], 15_000, signal);
   }
 
+  /** In every session, also in those that are not on the screen. */
+  async lockSecrets(signal: AbortSignal): Promise<string[]> {
+    const problems = this.#known.map(async ({ name }) => {
+      try {
+        const [said] = await this.#call(name, 'LockSecrets', '', [], lockLimitMs, signal);
+        return said as string[];
+      } catch (error) {
+        if (signal.aborted) throw error;
+        return [`a user's keyring was not locked: ${DockError.from(error).message}`];
+      }
+    });
+    return (await Promise.all(problems)).flat();
+  }
+
   async #problems(
     member: string,
     signature: string,
@@ -109,18 +125,19 @@ export class UserSessions {
           : "the session on the screen is of a user without the agent's helper",
       );
     }
-    const answer = await this.#bus.call(
-      {
-        destination: session.name,
-        path: sessionPath,
-        interface: sessionShape.name,
-        member,
-        signature,
-        body,
-        timeoutMs,
-      },
-      signal,
-    );
+    return await this.#call(session.name, member, signature, body, timeoutMs, signal);
+  }
+
+  async #call(
+    destination: string,
+    member: string,
+    signature: string,
+    body: unknown[],
+    timeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<readonly unknown[]> {
+    const helper = { destination, path: sessionPath, interface: sessionShape.name };
+    const answer = await this.#bus.call({ ...helper, member, signature, body, timeoutMs }, signal);
     return plainDbusValue(answer) as unknown[];
   }
 

@@ -29,6 +29,7 @@ describe('objects on the bus', () => {
         HostClass: () => 'desktop',
         Simulated: () => false,
         HostConnectivity: () => 'full',
+        Guarded: () => false,
         Epoch: () => 3,
         Moving: () => false,
         Vcpus: () => 2,
