@@ -42,6 +42,8 @@ export const Allocation = z.strictObject({
     mode: NetworkMode,
     link: z.string().optional(),
     metered: z.boolean(),
+    /** The guest reaches nothing of the host's LAN, nor other guests of the host; behind NAT only. Absent: all of it. */
+    reach: z.literal('internet').optional(),
     /** Ports of the host that the guest reaches; absent: none. */
     open: z.array(PortName).optional(),
     /** Ports of the host by which the guest is reached behind NAT; absent: none. */

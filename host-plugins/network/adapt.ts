@@ -95,7 +95,7 @@ export async function applyToGuest(
 }
 
 function bindingOf(way: PassableWay, machine: VirtualMachine, ports: Ports = {}): NetworkBinding {
-  const { open, forward } = ports;
+  const { reach, open, forward } = ports;
   const binding = {
     tap: machine.tap,
     guestAddresses: lanAddresses(machine.guestAddresses),
@@ -107,7 +107,13 @@ function bindingOf(way: PassableWay, machine: VirtualMachine, ports: Ports = {})
     case 'routed':
       return { mode: 'routed', uplink: way.uplink, guestMac: machine.contract.macAddress, ...binding };
     case 'nat':
-      return { mode: 'nat', uplink: way.uplink, ...binding, ...(forward === undefined ? {} : { forward }) };
+      return {
+        mode: 'nat',
+        uplink: way.uplink,
+        ...binding,
+        ...(reach === undefined ? {} : { reach }),
+        ...(forward === undefined ? {} : { forward }),
+      };
   }
 }
 

@@ -25,8 +25,9 @@ const Told = z.strictObject({
 });
 export type Told = z.infer<typeof Told>;
 
-/** Ports of the host that lead to itself or to the guest. */
+/** What the guest reaches of the host and its LAN, and by which ports of the host it is reached. */
 const Ports = z.strictObject({
+  reach: z.literal('internet').optional(),
   open: z.array(PortName).optional(),
   forward: z.array(PortForward).optional(),
 });
@@ -48,8 +49,9 @@ export function planNetwork(context: PlanContext): PlanStep[] {
   const mode = modeOn(network.mode, context.lanChange);
   const way = chooseWay(mode, network.link, context.target.links);
   const where = describeWay(way);
-  const { open, forward } = network;
+  const { reach, open, forward } = network;
   const ports: Ports = {
+    ...(reach === undefined ? {} : { reach }),
     ...(open === undefined ? {} : { open }),
     ...(forward === undefined ? {} : { forward }),
   };

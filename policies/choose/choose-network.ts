@@ -10,12 +10,17 @@ import type { Settings } from './settings.ts';
  * without a link still gets a mode: the guest reaches that host and nothing else.
  */
 export function chooseNetwork(
-  { prefer, links, bridge, metered, open, forward }: Settings['network'],
+  { prefer, links, bridge, metered, open, forward, reach }: Settings['network'],
   profile: HostProfile,
 ): { network: Allocation['network']; decisions: Decision[] } {
   const decisions: Decision[] = [];
   const decide = (what: string, value: string, rule: string, because: string) =>
     decisions.push({ what: `network.${what}`, value, rule, because });
+
+  const isolated = reach.value === 'internet';
+  const modes: readonly NetworkMode[] = isolated ? ['nat'] : prefer.value;
+  if (isolated)
+    decide('reach', 'internet', reach.rule, 'the LAN is closed to the guest, which only nat can do');
 
   const used = profile.links.filter((link) => links.value.includes(link.kind));
   for (const link of profile.links) {
@@ -28,7 +33,7 @@ export function chooseNetwork(
   const skipped = new Map<string, string>();
   for (const pays of [false, true]) {
     const group = sorted.filter((link) => link.metered === pays);
-    for (const mode of prefer.value) {
+    for (const mode of modes) {
       if (found !== undefined || group.length === 0) break;
       const reasons = group.map((link) => ({ link, reason: obstacle(mode, link, bridge.value) }));
       const free = reasons.find(({ reason }) => reason === undefined);
@@ -40,9 +45,9 @@ export function chooseNetwork(
     if (mode !== found?.mode) decide('mode', `not ${mode}`, prefer.rule, reason);
   }
 
-  const mode = found?.mode ?? modeWithoutLink(prefer.value);
+  const mode = found?.mode ?? modeWithoutLink(modes);
   if (found !== undefined) {
-    decide('mode', mode, prefer.rule, `the first of ${prefer.value.join(', ')} that works here`);
+    decide('mode', mode, prefer.rule, `the first of ${modes.join(', ')} that works here`);
     decide('link', found.link.name, links.rule, linkReason(found.link, sorted.length));
     if (mode === 'bridged' && found.link.bridge === undefined)
       decide(
@@ -54,7 +59,7 @@ export function chooseNetwork(
   } else if (used.length === 0) {
     decide('mode', mode, hostRule, 'it has no link to use; the guest reaches this host only');
   } else {
-    decide('mode', mode, hostRule, `none of ${prefer.value.join(', ')} works here; this is the last resort`);
+    decide('mode', mode, hostRule, `none of ${modes.join(', ')} works here; this is the last resort`);
   }
 
   const paid = metered.value === 'auto' ? (found?.link.metered ?? false) : metered.value === 'always';
@@ -77,6 +82,7 @@ export function chooseNetwork(
       mode,
       metered: paid,
       ...(found === undefined ? {} : { link: found.link.name }),
+      ...(isolated ? { reach: 'internet' as const } : {}),
       ...(open.value.length === 0 ? {} : { open: [...open.value] }),
       ...(forward.value.length === 0 ? {} : { forward: [...forward.value] }),
     },

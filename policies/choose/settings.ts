@@ -34,6 +34,7 @@ export interface Settings {
     readonly metered: Sourced<Automatic>;
     readonly anchor: Sourced<'always' | 'never'>;
     readonly anchorFor: Sourced<Milliseconds>;
+    readonly reach: Sourced<'everything' | 'internet'>;
     readonly open: Sourced<readonly string[]>;
     readonly forward: Sourced<readonly string[]>;
   };
@@ -74,6 +75,7 @@ export const builtInSettings: Settings = {
     metered: builtIn('auto'),
     anchor: builtIn('always'),
     anchorFor: builtIn((12 * 60 * 60_000) as Milliseconds),
+    reach: builtIn('everything'),
     open: builtIn([]),
     forward: builtIn([]),
   },

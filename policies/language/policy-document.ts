@@ -111,6 +111,12 @@ const sections = {
           'Whether this device keeps the addresses of its network alive for a workspace that leaves it for another network.',
         ),
       anchorFor: duration(maxAnchorMs).optional().describe('How long it does so at most, at most 168 h.'),
+      reach: z
+        .enum(['everything', 'internet'])
+        .optional()
+        .describe(
+          'What the workspace reaches through the host: everything, or nothing of the LAN (always behind NAT then).',
+        ),
       open: z
         .array(PortName)
         .refine(noDoubles, once)

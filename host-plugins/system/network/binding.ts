@@ -40,6 +40,8 @@ export const NetworkBinding = z.discriminatedUnion('mode', [
     guestAddresses: GuestAddresses.optional(),
     open: OpenPorts.optional(),
     forward: z.array(PortForward).optional(),
+    /** The guest reaches nothing of the LAN, and no other guest of this host. */
+    reach: z.literal('internet').optional(),
   }),
 ]);
 export type NetworkBinding = z.infer<typeof NetworkBinding>;

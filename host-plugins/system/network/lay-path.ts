@@ -6,6 +6,7 @@ import { writeIfThere, writeSetting } from './kernel-settings.ts';
 import { natServices } from './nat-network.ts';
 import type { NetworkRecord } from './network-record.ts';
 import { buildRules } from './nft-rules.ts';
+import { readInterfaces } from './read-interfaces.ts';
 import { linkLocalAddress, tapIpv6Settings, tapSettings } from './tap-settings.ts';
 
 interface PathOptions {
@@ -31,7 +32,11 @@ export async function layPath(
     ipv4: was(forwardingSetting(lan)) === '0',
     ipv6: was(ipv6ForwardingSetting) === '0',
   };
-  const rules = { tapMac, closedPorts, forwardsForUsOnly, relays: relay !== undefined, nat };
+  const lanNetworks =
+    mode === 'nat' && binding.reach === 'internet'
+      ? ((await readInterfaces(signal)).find(({ name }) => name === lan)?.addresses ?? [])
+      : [];
+  const rules = { tapMac, closedPorts, forwardsForUsOnly, relays: relay !== undefined, nat, lanNetworks };
   await nft(buildRules(binding, rules), signal);
   for (const setting of [...ipv4Settings(binding), ...tapSettings(tap, mode)]) {
     await writeSetting(setting, signal);

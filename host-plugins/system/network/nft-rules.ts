@@ -31,6 +31,8 @@ export interface RuleSettings {
   readonly relays?: boolean;
   /** Of a binding behind NAT. */
   readonly nat?: NatNetwork | undefined;
+  /** Networks of the LAN, with prefix length, which a guest that reaches the Internet only does not reach. */
+  readonly lanNetworks?: readonly string[];
 }
 
 /**
@@ -50,6 +52,9 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
   const ingress: string[] = [];
   const forward = [redirectedRule];
   const elsewhere = `oifname != "${lan}" oifname != "${tapPrefix}*" drop`;
+  if (binding.mode === 'nat' && binding.reach === 'internet') {
+    forward.push(...internetOnly(binding.tap, lan, settings.lanNetworks ?? []));
+  }
   if (binding.mode !== 'bridged') {
     ingress.push(
       `ether type { ip, ip6 } meta pkttype other ether daddr set ${settings.tapMac} meta pkttype set host`,
@@ -98,6 +103,33 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
     '',
   ].join('\n');
 }
+
+/**
+ * Who asked from outside by a forwarded port is answered. Besides the networks of the LAN all addresses are closed that a
+ * router of the LAN may have behind it and that are nobody's on the Internet (RFC 6890); of IPv6 all but global unicast.
+ */
+function internetOnly(tap: string, lan: string, lanNetworks: readonly string[]): string[] {
+  const family = (network: string) => (isIpv6(network) ? 'ip6' : 'ip');
+  return [
+    `iifname "${tap}" ct state established,related accept`,
+    `iifname "${tap}" oifname != "${lan}" drop`,
+    `iifname "${tap}" ip daddr { ${notOnTheInternet.join(', ')} } drop`,
+    `iifname "${tap}" ip6 daddr != 2000::/3 drop`,
+    ...lanNetworks.map((network) => `iifname "${tap}" ${family(network)} daddr ${network} drop`),
+  ];
+}
+
+const notOnTheInternet = [
+  '0.0.0.0/8',
+  '10.0.0.0/8',
+  '100.64.0.0/10',
+  '169.254.0.0/16',
+  '172.16.0.0/12',
+  '192.0.0.0/24',
+  '192.168.0.0/16',
+  '198.18.0.0/15',
+  '224.0.0.0/3',
+] as const;
 
 function translate(
   binding: NetworkBinding & { mode: 'nat' },

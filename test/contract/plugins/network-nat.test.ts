@@ -161,6 +161,31 @@ describe('a guest behind its host', () => {
     expect(await namespace.run('nft', 'list', 'chain', 'inet', 'probe', 'out')).toMatch(/packets 0 /);
   });
 
+  it('reaches the Internet and nothing of the LAN where the policy says so', async () => {
+    const { namespace } = lan.mobile;
+    // Somewhere behind the client, which is the router of this LAN; a network of the LAN with public addresses, too.
+    const elsewhere = ['198.51.100.7', '2001:db8:1::7'];
+    const closed = ['10.9.9.9', '192.168.77.7', 'fd99::7', '203.0.113.100'];
+    for (const address of [...elsewhere, ...closed]) {
+      await lan.client.run('ip', 'address', 'add', address, 'dev', 'lo');
+    }
+    await namespace.run('ip', 'address', 'add', '203.0.113.11/24', 'dev', 'wlan0');
+    await namespace.run('ip', 'route', 'add', '203.0.113.100/32', 'via', clientIp);
+    await namespace.run('ip', 'route', 'add', 'default', 'via', clientIp);
+    await namespace.run('ip', '-6', 'route', 'add', 'default', 'via', clientIp6);
+    await joinBehind({ ...nat, reach: 'internet', forward: ['tcp/8080:80'] });
+    await lan.setGuestBehind(lan.mobile, tap);
+    for (const address of [clientIp, clientIp6, '10.77.0.12', 'fd77::12', ...closed]) {
+      expect(await lan.guest.ping(address, 1), address).toBe(1);
+    }
+    for (const address of elsewhere) expect(await lan.guest.ping(address), address).toBe(0);
+    // The host itself is as closed as ever, and who comes by a forwarded port is answered.
+    await listen(namespace);
+    expect((await scan(lan.guest, '10.77.0.11')).filter((each) => !each.includes('/53 '))).toEqual([]);
+    await listen(lan.guest);
+    expect(await scan(lan.client, '10.77.0.11')).toContain('tcp/8080 at 10.77.0.11');
+  });
+
   it('has a network that its host knows nothing of', async () => {
     const { namespace } = lan.mobile;
     await namespace.run('ip', 'address', 'add', '192.168.200.9/28', 'dev', 'wlan0');

@@ -153,6 +153,15 @@ describe('the network', () => {
     expect(chosen('').allocation.network.open).toBeUndefined();
   });
 
+  it('is NAT, whatever is preferred, where the guest is kept out of the LAN', () => {
+    const choice = chosen('network: { prefer: [bridged, routed], reach: internet }');
+    expect(choice.allocation.network).toMatchObject({ mode: 'nat', link: 'eth0', reach: 'internet' });
+    expect(story(choice, 'network.reach')).toEqual([
+      'internet <- p.yaml:2 network.reach: the LAN is closed to the guest, which only nat can do',
+    ]);
+    expect(chosen('').allocation.network).not.toHaveProperty('reach');
+  });
+
   it('forwards the ports that the policy names, and says where that is for nothing', () => {
     const choice = chosen('network: { prefer: [nat], forward: [tcp/8080:80] }');
     expect(choice.allocation.network).toMatchObject({ mode: 'nat', forward: ['tcp/8080:80'] });

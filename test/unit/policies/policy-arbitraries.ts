@@ -44,6 +44,7 @@ const sections = {
     prefer: fc.uniqueArray(fc.constantFrom(...networkModes), { minLength: 1 }),
     links: fc.uniqueArray(fc.constantFrom('ethernet', 'wifi'), { minLength: 1 }),
     metered: automatic,
+    reach: fc.constantFrom('everything', 'internet'),
     anchor: fc.constantFrom('always', 'never'),
     anchorFor: fc.integer({ min: 0, max: 168 }).map((hours) => `${hours} h`),
     open: fc.uniqueArray(fc.constantFrom('tcp/22', 'udp/53', 'tcp/65535')),
