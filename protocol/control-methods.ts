@@ -220,7 +220,12 @@ export const controlMethods = {
     }),
   },
   dock: {
-    params: z.strictObject({ workspace: WorkspaceName.optional(), target: z.string() }),
+    params: z.strictObject({
+      workspace: WorkspaceName.optional(),
+      target: z.string(),
+      /** Of a kiosk, what it can do was read and accepted (kiosk-risk.ts); kept until the device is forgotten. */
+      iKnowTheKioskCanReadIt: z.literal(true).optional(),
+    }),
     result: TripOutcome,
     progress: ProgressEvent,
   },

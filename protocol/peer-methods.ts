@@ -9,6 +9,12 @@ import { MachineContract, MachineFilling, WorkspaceName } from './workspace.ts';
 
 const Nothing = z.strictObject({});
 
+/**
+ * The device that asks does not trust the other one, which keeps nothing of the VM (docs/security.md). A device that does
+ * not know this key refuses the call, as it should: it would keep something.
+ */
+const keepNothing = z.literal(true).optional();
+
 /** What a policy says about the move itself, not about what the guest gets. */
 export const MoveRules = z.strictObject({
   /** How long applications may delay a move, ms. */
@@ -34,6 +40,7 @@ export const peerMethods = {
       contract: MachineContract,
       /** Text of the workspace's own policy overrides, and the file it came from. */
       policy: z.strictObject({ text: z.string(), file: z.string() }).optional(),
+      keepNothing,
     }),
     result: z.strictObject({
       profile: HostProfile,
@@ -56,6 +63,7 @@ export const peerMethods = {
       move: MoveRules,
       guestAddresses: z.array(z.string()),
       policy: z.strictObject({ text: z.string(), file: z.string() }).optional(),
+      keepNothing,
     }),
     result: Nothing,
   },

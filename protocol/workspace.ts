@@ -64,6 +64,8 @@ export const WorkspaceRecord = z.strictObject({
   policy: z.string().optional(),
   /** Whether it shall run: what a power cut has ended is then started again. */
   wanted: z.enum(['running', 'stopped']).default('stopped'),
+  /** It visits this device, and nothing of it is kept here; not even this record, once it has left. */
+  keepNothing: z.literal(true).optional(),
   /** What it got on the host it is on. */
   allocation: Allocation.optional(),
 });

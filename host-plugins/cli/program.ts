@@ -112,9 +112,13 @@ export function buildProgram(context: CommandContext, end: (code: number) => voi
     .argument('<target>', 'a trusted device, by its name')
     .description('move the running workspace to another device and make it fit there')
     .addOption(workspaceOption())
+    .option(
+      '--i-know-the-kiosk-can-read-it',
+      'dock to a kiosk without being asked; kept until it is forgotten',
+    )
     .addHelpText(
       'after',
-      '\nApplications in the workspace go on running. Ctrl-C cancels, up to the\nhand-over: the workspace then runs here as before.\n\nExample:\n  wdock dock desk-pc',
+      '\nApplications in the workspace go on running. Ctrl-C cancels, up to the\nhand-over: the workspace then runs here as before. Before the first dock to a\nkiosk it says what cannot be protected there, and asks.\n\nExample:\n  wdock dock desk-pc',
     )
     .action(runs(dock));
   program

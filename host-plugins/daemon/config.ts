@@ -59,6 +59,8 @@ const ConfigDocument = z.strictObject({
     .prefault({}),
   /** Folders with policy files, searched in this order, before the shipped ones. */
   policies: z.array(Path).default([defaultPolicyFolder]),
+  /** Folders of kernels and initrds that machines of other people's devices may boot directly. */
+  visitorKernels: z.array(Path).default(['/boot', '/usr']),
   /** A file with the profile of another computer that this one plays; then every output says `simulated`. */
   profile: Path.optional(),
   network: z
@@ -133,6 +135,7 @@ export function parseConfig(text: string, file: string, hostName = hostname()): 
     runtimeFolder,
     controlSocket,
     policies: value.policies.map(absolute),
+    visitorKernels: value.visitorKernels.map(absolute),
     profile: value.profile === undefined ? undefined : absolute(value.profile),
   };
 }

@@ -16,6 +16,7 @@ import { hostInventoryModule } from '../system/host-inventory/module.ts';
 import { vcpuModule } from '../vcpu/module.ts';
 import type { DaemonConfig } from './config.ts';
 import { daemonModule } from './module.ts';
+import type { Renewal } from './renewal.ts';
 import { DaemonToken } from './tokens.ts';
 
 /** What stands behind the doors: plugins, workspaces, pipeline. */
@@ -43,6 +44,7 @@ export interface Foundation {
   readonly log: Logger;
   readonly identity: Identity;
   readonly trust: TrustStore;
+  readonly renewal: Renewal;
 }
 
 /** All parts of wdockd: the frame and the given modules (plugins, workspaces, pipeline). */
@@ -52,6 +54,7 @@ export function createContainer(foundation: Foundation, modules: readonly Wdockd
   container.bind(DaemonToken.Log).toConstantValue(foundation.log);
   container.bind(DaemonToken.Identity).toConstantValue(foundation.identity);
   container.bind(DaemonToken.TrustStore).toConstantValue(foundation.trust);
+  container.bind(DaemonToken.Renewal).toConstantValue(foundation.renewal);
   container.load(daemonModule, ...modules);
   return container;
 }

@@ -13,6 +13,7 @@ import { type DeviceMark, localHeartbeat, markHeaders } from './control-protocol
 import { type ControlHandlers, controlOutlivesCaller, endRunningCalls } from './handlers.ts';
 import { InstanceLock } from './instance-lock.ts';
 import type { Service } from './lifecycle.ts';
+import type { Renewal } from './renewal.ts';
 import { version } from './version.ts';
 
 /** Members may use wdock without being root. */
@@ -36,7 +37,17 @@ export class ControlServer implements Service {
   readonly #running = new Set<RunningCall>();
   #lock: InstanceLock | undefined;
 
-  constructor(path: string, device: DeviceMark, handlers: readonly ControlHandlers[], log: Logger) {
+  constructor(
+    path: string,
+    device: DeviceMark,
+    handlers: readonly ControlHandlers[],
+    log: Logger,
+    renewal: Renewal,
+  ) {
+    // Who only watches comes back.
+    renewal.waitFor(() =>
+      [...this.#running].flatMap(({ method, done }) => (method === 'watch' ? [] : [done])),
+    );
     this.#path = path;
     this.#log = log;
     this.#handlers = mergeHandlers(handlers);

@@ -15,6 +15,7 @@ import type { Service } from './lifecycle.ts';
 import { pairingHandlers } from './pairing-handlers.ts';
 import { PeerServer } from './peer-server.ts';
 import { RefusalLog } from './refusal-log.ts';
+import type { Renewal } from './renewal.ts';
 import { DaemonToken as T } from './tokens.ts';
 import { WatchHub } from './watch-hub.ts';
 
@@ -95,7 +96,8 @@ export const daemonModule = new ContainerModule(({ bind }) => {
         channels: Channels,
         handlers: PeerHandlers[] | undefined,
         log: Logger,
-      ) => new PeerServer({ config, server, peers, channels, handlers: handlers ?? [], log }),
+        renewal: Renewal,
+      ) => new PeerServer({ config, server, peers, channels, handlers: handlers ?? [], log, renewal }),
       [
         T.Config,
         T.SecureServer,
@@ -103,19 +105,21 @@ export const daemonModule = new ContainerModule(({ bind }) => {
         T.Channels,
         { serviceIdentifier: T.PeerHandlers, isMultiple: true, optional: true },
         T.Log,
+        T.Renewal,
       ],
     )
     .inSingletonScope();
   bind<Service>(T.Service)
     .toResolvedValue(
-      (config: DaemonConfig, handlers: ControlHandlers[], log: Logger) =>
+      (config: DaemonConfig, handlers: ControlHandlers[], log: Logger, renewal: Renewal) =>
         new ControlServer(
           config.controlSocket,
           { name: config.device.name, simulated: config.profile !== undefined },
           handlers,
           log,
+          renewal,
         ),
-      [T.Config, { serviceIdentifier: T.ControlHandlers, isMultiple: true }, T.Log],
+      [T.Config, { serviceIdentifier: T.ControlHandlers, isMultiple: true }, T.Log, T.Renewal],
     )
     .inSingletonScope();
 });

@@ -6,6 +6,7 @@ import type { Channels } from '../tunnel/channels.ts';
 import type { DaemonConfig } from './config.ts';
 import { endRunningCalls, type PeerHandlers, type Peers, peerOutlivesCaller } from './handlers.ts';
 import type { Service } from './lifecycle.ts';
+import type { Renewal } from './renewal.ts';
 
 /** The door for other devices: calls and channels, from those that are trusted. */
 export class PeerServer implements Service {
@@ -27,6 +28,7 @@ export class PeerServer implements Service {
     channels: Channels;
     handlers: readonly PeerHandlers[];
     log: Logger;
+    renewal: Renewal;
   }) {
     this.#config = parts.config;
     this.#server = parts.server;
@@ -34,6 +36,7 @@ export class PeerServer implements Service {
     this.#channels = parts.channels;
     this.#handlers = parts.handlers;
     this.#log = parts.log;
+    parts.renewal.waitFor(() => [...this.#running].map(({ done }) => done));
   }
 
   /** Where it listens, once started. */

@@ -1,13 +1,17 @@
 import { parseArgs } from 'node:util';
 import { DockError } from '../../protocol/dock-error.ts';
+import { forbidCoreDumps } from '../visit/forbid-core-dumps.ts';
 import { requirePolicyFolders, requireProfile } from './check-config.ts';
-import { defaultConfigPath } from './config.ts';
+import { type DaemonConfig, defaultConfigPath } from './config.ts';
 import { shippedModules } from './container.ts';
 import { loadConfig } from './load-config.ts';
 import { tellSystemdReady } from './tell-systemd.ts';
 import { wdockdUsage } from './usage.ts';
 import { version } from './version.ts';
 import { startWdockd, type Wdockd } from './wdockd.ts';
+
+/** prlimit(1) answers at once, ms. */
+const forbidLimitMs = 10_000;
 
 /** wdockd from its arguments to its exit code. */
 export async function runWdockd(args: readonly string[]): Promise<number> {
@@ -39,25 +43,37 @@ export async function runWdockd(args: readonly string[]): Promise<number> {
       await requirePolicyFolders(config);
       return 0;
     }
-    await using daemon = await startWdockd(
-      config,
-      { modules: shippedModules, logToStdout: true },
-      ended.signal,
-    );
-    watchForDefects(daemon, ended);
-    await tellSystemdReady(process.env, ended.signal);
-    await ended.reason;
-    return ended.failed ? 1 : 0;
+    await forbidCoreDumps(AbortSignal.any([ended.signal, AbortSignal.timeout(forbidLimitMs)]));
+    await serve(config, ended);
+    if (ended.renewing) beginAnew();
+    return ended.failed || ended.renewing ? 1 : 0;
   } catch (error) {
     process.stderr.write(`wdockd: ${DockError.from(error).message}\n`);
     return 1;
   }
 }
 
+async function serve(config: DaemonConfig, ended: End): Promise<void> {
+  const renew = (why: string): void => {
+    ended.renewing = true;
+    ended.now(why);
+  };
+  await using daemon = await startWdockd(
+    config,
+    { modules: shippedModules, logToStdout: true, renew },
+    ended.signal,
+  );
+  watchForDefects(daemon, ended);
+  await tellSystemdReady(process.env, ended.signal);
+  await ended.reason;
+}
+
 interface End {
   readonly signal: AbortSignal;
   readonly reason: Promise<void>;
   failed: boolean;
+  /** It ends to begin anew. */
+  renewing: boolean;
   now(why: string): void;
 }
 
@@ -70,9 +86,24 @@ function endSignal(): End {
     controller.abort(new DockError('cancelled', why));
     resolve();
   };
-  process.on('SIGTERM', () => now('SIGTERM'));
-  process.on('SIGINT', () => now('SIGINT'));
-  return { signal: controller.signal, reason: promise, failed: false, now };
+  const end: End = { signal: controller.signal, reason: promise, failed: false, renewing: false, now };
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (end.renewing) end.renewing = false;
+      else now(name);
+    });
+  }
+  return end;
+}
+
+/**
+ * The same program in the same process, with nothing of its memory (renewal.ts). Whoever started this process sees no
+ * end of it. A VM that it started and that ends later stays in the process table until wdockd ends. Returns where
+ * that cannot be done; a service manager then starts it again.
+ */
+function beginAnew(): void {
+  const { execPath, execArgv, argv } = process;
+  process.execve?.(execPath, [execPath, ...execArgv, ...argv.slice(1)], process.env);
 }
 
 /**

@@ -19,6 +19,8 @@ export const DaemonToken = {
   Channels: Symbol.for('wireless-dock.channels'),
   /** `DeviceDirectory`: this device and the trusted ones, as users see them */
   Devices: Symbol.for('wireless-dock.devices'),
+  /** `Renewal`: clears wdockd's memory */
+  Renewal: Symbol.for('wireless-dock.renewal'),
   /** `WatchHub`: publish here what `wdock watch` shall show */
   WatchHub: Symbol.for('wireless-dock.watch-hub'),
   /** `ControlHandlers`: some of the methods that wdock calls; bound as often as there are services with some */

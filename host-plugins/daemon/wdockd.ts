@@ -11,6 +11,7 @@ import { Lifecycle, type Service } from './lifecycle.ts';
 import { createLog, openLogFile } from './log-file.ts';
 import { logFileOf } from './log-path.ts';
 import { makeOwnFolder } from './own-folder.ts';
+import { Renewal } from './renewal.ts';
 import { DaemonToken } from './tokens.ts';
 import { version } from './version.ts';
 
@@ -23,6 +24,8 @@ export interface WdockdOptions {
   readonly modules: readonly WdockdModule[];
   /** Log to standard output, too. */
   readonly logToStdout: boolean;
+  /** Ends this wdockd and begins another one in a fresh memory; called when nothing is under way. */
+  readonly renew: (why: string) => void;
 }
 
 /** On return it serves wdock and other devices. Throws with everything undone that it began. */
@@ -63,7 +66,11 @@ async function serve(
   );
   const identity = await loadIdentity(config.stateFolder, config.device.name);
   const trust = await TrustStore.load(join(config.stateFolder, 'devices.json'), identity.id);
-  const container = createContainer({ config, log, identity, trust }, options.modules);
+  const renewal = new Renewal((why) => {
+    log.info({ why }, 'beginning anew, so that nothing stays in memory');
+    options.renew(why);
+  });
+  const container = createContainer({ config, log, identity, trust, renewal }, options.modules);
   const lifecycle = new Lifecycle(container.getAll<Service>(DaemonToken.Service), (service, error) =>
     log.error({ err: error, service }, 'a service did not stop in good order'),
   );

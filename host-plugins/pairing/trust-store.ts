@@ -29,6 +29,8 @@ export const TrustedDevice = z.strictObject({
   /** `host` or `host:port`; see device-address.ts. */
   address: z.string(),
   trust: TrustLevel.default('known'),
+  /** Its user knows what a kiosk can do to a VM, and docks there all the same. */
+  riskAccepted: z.literal(true).optional(),
 });
 export type TrustedDevice = z.infer<typeof TrustedDevice>;
 
@@ -143,7 +145,7 @@ export class TrustStore extends EventEmitter<{
     await this.#change((devices) => {
       refuseTakenName(devices, device.name, id);
       const before = devices.find((other) => other.id === id);
-      device = { ...device, trust: wish.trust ?? before?.trust ?? 'known' };
+      device = withTrust({ ...before, ...device }, wish.trust ?? before?.trust ?? 'known');
       return [...devices.filter((other) => other.id !== id), device];
     });
     this.emit('added', device);
@@ -159,11 +161,19 @@ export class TrustStore extends EventEmitter<{
   async setTrust(nameOrId: string, trust: TrustLevel): Promise<TrustedDevice> {
     const { id } = this.find(nameOrId);
     await this.#change((devices) =>
-      devices.map((device) => (device.id === id ? { ...device, trust } : device)),
+      devices.map((device) => (device.id === id ? withTrust(device, trust) : device)),
     );
     const device = this.find(id);
     this.emit('changed', device);
     return device;
+  }
+
+  /** Its user has read what a kiosk can do. Forgotten with the device, and when it is no kiosk any more. Throws `not-found`. */
+  async acceptRisk(nameOrId: string): Promise<void> {
+    const { id } = this.find(nameOrId);
+    await this.#change((devices) =>
+      devices.map((device) => (device.id === id ? { ...device, riskAccepted: true } : device)),
+    );
   }
 
   /** Throws `not-found`. */
@@ -192,6 +202,11 @@ export class TrustStore extends EventEmitter<{
     this.#writing = change.catch(() => undefined);
     await change;
   }
+}
+
+function withTrust({ riskAccepted, ...device }: TrustedDevice, trust: TrustLevel): TrustedDevice {
+  const accepted = riskAccepted === true && trust === 'kiosk';
+  return { ...device, trust, ...(accepted ? { riskAccepted } : {}) };
 }
 
 /** Throws `usage`. */

@@ -11,6 +11,7 @@ import type { VirtualMachine } from '../contract/virtual-machine.ts';
 import { readFilling } from '../qemu/read-filling.ts';
 import { adaptServices, announceHost, correctClock } from './adapt-services.ts';
 import { discoverGuest } from './discover-guest.ts';
+import { endGuard } from './guard-guest.ts';
 import { planTrip } from './plan-trip.ts';
 import { runAdaptingSteps } from './run-steps.ts';
 import { type Clock, type Emit, StageClock } from './stage-clock.ts';
@@ -37,6 +38,8 @@ export interface AdaptOptions {
   /** The guest as it was last read, where it was. */
   readonly guest: GuestState | undefined;
   readonly lanChange: LanChange | undefined;
+  /** The guest does not trust this host; where it does, what was locked for another one is undone. */
+  readonly guarded: boolean;
   readonly emit: Emit;
   readonly clock: Clock;
 }
@@ -87,11 +90,12 @@ export async function adaptHere(
     } else {
       shortfalls.push(...(await correctClock(machine, () => clock.wall(), signal)));
     }
-    const [adapted, services] = await Promise.all([
+    const [adapted, services, guard] = await Promise.all([
       runAdaptingSteps(context, steps, 'after-move', signal),
       agent.why === undefined ? adaptServices(machine, to, signal) : [],
+      agent.why === undefined && !options.guarded ? endGuard(machine, signal) : [],
     ]);
-    shortfalls.push(...(await before), ...adapted, ...services);
+    shortfalls.push(...(await before), ...adapted, ...services, ...guard);
     if (agent.why === undefined) {
       shortfalls.push(...(await announceHost(machine, options.host, options.epoch, signal)));
     }

@@ -46,7 +46,7 @@ export async function announceHost(
   return asked.answered ? [] : shortfallsOf('agent', `told that it runs on ${host.name}`, asked);
 }
 
-function shortfallsOf(
+export function shortfallsOf(
   resource: Shortfall['resource'],
   requested: string,
   asked: Asked<{ problems?: string[] }>,

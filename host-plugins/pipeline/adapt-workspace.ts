@@ -46,7 +46,12 @@ export function adaptWorkspace(workspace: Workspace, surroundings: AdaptSurround
       await workspace.save({ guestAddresses: addresses });
     }
     workspace.surroundings.log.info(
-      { workspace: workspace.name, adaptMs: result.adaptMs, shortfalls: result.shortfalls },
+      {
+        workspace: workspace.name,
+        adaptMs: result.adaptMs,
+        // They name what is in the guest.
+        ...(workspace.record.keepNothing === true ? {} : { shortfalls: result.shortfalls }),
+      },
       'adapted',
     );
     surroundings.onAdapted(workspace);
@@ -80,6 +85,7 @@ async function optionsFor(
     epoch: workspace.epoch,
     guest: arrival?.guest,
     lanChange: record.lanChange,
+    guarded: record.keepNothing === true,
     emit,
     clock,
   };

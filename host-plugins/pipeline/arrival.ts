@@ -42,6 +42,10 @@ export class Arrival {
     this.#timer.unref();
   }
 
+  get over(): AbortSignal {
+    return this.#waiting.signal;
+  }
+
   /** Starts QEMU for exactly this filling, and opens the memory's channel to it. When it throws, nothing runs. */
   async receive(params: Receive, signal: AbortSignal): Promise<void> {
     const { keeper, paths, surroundings, name } = this.#workspace;

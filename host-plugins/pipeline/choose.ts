@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { type Choice, choose } from '../../policies/choose/choose.ts';
+import type { ChoiceContext } from '../../policies/choose/host-conditions.ts';
 import { parsePolicy } from '../../policies/language/parse-policy.ts';
 import { loadPolicyLayers } from '../../policies/load-policies.ts';
 import { DockError } from '../../protocol/dock-error.ts';
@@ -26,6 +27,7 @@ export async function chooseHere(
   contract: MachineContract,
   policy: PolicyText | undefined,
   signal: AbortSignal,
+  situation: Pick<ChoiceContext, 'trust'> = {},
 ): Promise<Choice & { profile: HostProfile }> {
   const profile = await settings.discoverHost(signal);
   const layers = await loadPolicyLayers(
@@ -34,7 +36,7 @@ export async function chooseHere(
   );
   if (policy !== undefined) layers.push(parsePolicy(policy.text, policy.file));
   return {
-    ...choose(layers, profile, contract, { deviceName: settings.deviceName }),
+    ...choose(layers, profile, contract, { deviceName: settings.deviceName, ...situation }),
     profile,
   };
 }

@@ -5,6 +5,7 @@ import type { DeviceDirectory } from '../daemon/device-directory.ts';
 import type { ControlHandlers, HostCheck, Peers } from '../daemon/handlers.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import { checkQemu } from '../qemu/check-qemu.ts';
+import { checkHostMemory } from '../visit/read-host-memory.ts';
 import { typicalContract } from '../workspace/typical-contract.ts';
 import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
 import type { Workspaces } from './workspaces.ts';
@@ -62,6 +63,7 @@ export function deviceStateHandlers(parts: DeviceHandlersParts): ControlHandlers
           ...checks,
           await checkPolicies(parts, signal),
           ...checkWorkspaces(workspaces),
+          await checkHostMemory(),
           ...others.flat(),
         ],
         plugins: reports,

@@ -7,6 +7,7 @@ import type { DaemonConfig } from '../daemon/config.ts';
 import type { DeviceDirectory } from '../daemon/device-directory.ts';
 import type { ControlHandlers, HostCheck, PeerHandlers, Peers } from '../daemon/handlers.ts';
 import type { Service } from '../daemon/lifecycle.ts';
+import type { Renewal } from '../daemon/renewal.ts';
 import { DaemonToken } from '../daemon/tokens.ts';
 import { version } from '../daemon/version.ts';
 import type { WatchHub } from '../daemon/watch-hub.ts';
@@ -58,6 +59,7 @@ export const pipelineModule = new ContainerModule(({ bind }) => {
         network: HostNetwork,
         inventory: HostInventory,
         checks: HostCheck[] | undefined,
+        renewal: Renewal,
       ) =>
         new PipelineService({
           config,
@@ -72,6 +74,7 @@ export const pipelineModule = new ContainerModule(({ bind }) => {
           network,
           inventory,
           checks: checks ?? [],
+          renewal,
           version,
         }),
       [
@@ -87,6 +90,7 @@ export const pipelineModule = new ContainerModule(({ bind }) => {
         Token.HostNetwork,
         Token.HostInventory,
         { serviceIdentifier: DaemonToken.Checks, isMultiple: true, optional: true },
+        DaemonToken.Renewal,
       ],
     )
     .inSingletonScope();

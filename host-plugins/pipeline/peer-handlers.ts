@@ -1,15 +1,19 @@
 import { access, statfs } from 'node:fs/promises';
 import { DockError } from '../../protocol/dock-error.ts';
 import { HandOverMessage } from '../../protocol/hand-over-messages.ts';
-import type { WorkspaceRecord } from '../../protocol/workspace.ts';
+import type { TrustLevel } from '../../protocol/trust-level.ts';
+import type { MachineFilling, WorkspaceRecord } from '../../protocol/workspace.ts';
 import type { PeerHandlers } from '../daemon/handlers.ts';
 import { peerOf } from '../hand-over/position.ts';
 import { requireQemu } from '../qemu/check-qemu.ts';
 import { writeFileDurably } from '../system/process/write-file-durably.ts';
+import { requireMemoryIsNotKept } from '../visit/read-host-memory.ts';
+import { requireVisitorKernel } from '../visit/require-visitor-kernel.ts';
 import { prepareToRun } from './adapt-workspace.ts';
 import type { Adaptation } from './adaptation.ts';
 import { Arrival } from './arrival.ts';
-import { type ChooserSettings, chooseHere } from './choose.ts';
+import type { ChooserSettings } from './choose.ts';
+import { chooseForPeer, requireAllowed } from './choose-for-peer.ts';
 import { requireRunningHere, startTrip, type TripHandlersParts } from './trip-handlers.ts';
 
 /** State and runtime folders hold some logs and sockets, MiB. */
@@ -20,6 +24,8 @@ export interface PeerHandlersParts extends TripHandlersParts {
   readonly version: string;
   readonly stateFolder: string;
   readonly runtimeFolder: string;
+  /** Folders of kernels that machines of other people's devices may boot. */
+  readonly visitorKernels: readonly string[];
 }
 
 export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
@@ -41,16 +47,29 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
       version: parts.version,
       profile: await chooser.discoverHost(signal),
     }),
-    choose: async ({ contract, policy }, { signal }) => {
-      const { profile, allocation, decisions, move } = await chooseHere(chooser, contract, policy, signal);
+    choose: async (params, { caller, signal }) => {
+      const { profile, allocation, decisions, move } = await chooseForPeer(
+        parts,
+        caller.deviceId,
+        params,
+        signal,
+      );
       return { profile, allocation, decisions, move };
     },
     prepare: async (params, { caller, signal }) => {
       workspaces.requireReadable(params.workspace);
       await requireQemu(signal);
+      if (params.keepNothing === true) await requireMemoryIsNotKept();
+      await requireAllowed(parts, caller.deviceId, params, signal);
+      const known = workspaces.find(params.workspace);
+      // One that was here before keeps the machine that it had then.
+      const { kernel } = (known?.record ?? params).contract;
+      const believed = known?.isHome === true || trust.byId(caller.deviceId)?.trust === 'owned';
+      if (kernel !== undefined && !believed) {
+        await requireVisitorKernel([kernel.image, kernel.initrd], parts.visitorKernels);
+      }
       await requireRoom(parts, params.contract.kernel);
       const home = trust.byId(params.homeDevice);
-      const known = workspaces.find(params.workspace);
       if (known?.isHome !== true && home === undefined) {
         throw new DockError(
           'untrusted',
@@ -66,6 +85,7 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
         disk: { path: '', format: 'raw' },
         guestAddresses: params.guestAddresses,
         allocation: params.allocation,
+        ...keepNothing(params),
       };
       const workspace = await workspaces.welcome(record);
       if (workspace.record.homeDevice !== params.homeDevice) {
@@ -88,9 +108,12 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
         await writeFileDurably(workspace.paths.policy, params.policy.text);
         await workspace.save({ policy: workspace.paths.policy });
       }
-      await workspace.save({
+      const { keepNothing: _, ...kept } = workspace.record;
+      await workspace.replace({
+        ...kept,
         allocation: params.allocation,
         guestAddresses: params.guestAddresses,
+        ...(workspace.isHome ? {} : keepNothing(params)),
       });
       workspace.arrival = new Arrival(workspace, caller.deviceId, params.epoch, (epoch, laying) =>
         prepareToRun(workspace, epoch, parts.adapting, laying),
@@ -107,6 +130,7 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
           `"${params.workspace}" was not prepared for epoch ${params.epoch} here`,
         );
       }
+      requireFilling(workspace.record, params.filling, trust.byId(caller.deviceId)?.trust);
       const { anchor } = params.lanChange ?? {};
       if (anchor !== undefined && anchor.deviceId !== caller.deviceId) {
         throw new DockError(
@@ -183,6 +207,23 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
       };
     },
   };
+}
+
+const keepNothing = (params: { keepNothing?: true | undefined }): { keepNothing?: true } =>
+  params.keepNothing === true ? { keepNothing: true } : {};
+
+/** The memory that is plugged when it comes is a part of what it was given. A device of the user's own is believed. */
+function requireFilling(
+  { contract, allocation }: WorkspaceRecord,
+  { requestedPluggedMemoryMiB }: MachineFilling,
+  level: TrustLevel | undefined,
+): void {
+  const memoryMiB = contract.baseMemoryMiB + requestedPluggedMemoryMiB;
+  if (level === 'owned' || allocation === undefined || memoryMiB <= allocation.memoryMiB) return;
+  throw new DockError(
+    'peer-refused',
+    `a machine of ${memoryMiB} MiB comes, and ${allocation.memoryMiB} MiB were given`,
+  );
 }
 
 /** Refuses before anything has begun what would fail in the middle. */

@@ -1,11 +1,13 @@
 import type { Logger } from 'pino';
 import type { HostDescription } from '../../protocol/agent-channel.ts';
 import { DockError } from '../../protocol/dock-error.ts';
+import type { ProgressEvent } from '../../protocol/progress-event.ts';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import type { DaemonConfig } from '../daemon/config.ts';
 import type { DeviceDirectory } from '../daemon/device-directory.ts';
 import type { ControlHandlers, HostCheck, PeerHandlers, Peers } from '../daemon/handlers.ts';
 import type { Service } from '../daemon/lifecycle.ts';
+import type { Renewal } from '../daemon/renewal.ts';
 import type { WatchHub } from '../daemon/watch-hub.ts';
 import type { Identity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
@@ -42,6 +44,7 @@ export interface PipelineParts {
   readonly network: HostNetwork;
   readonly inventory: HostInventory;
   readonly checks: readonly HostCheck[];
+  readonly renewal: Renewal;
   readonly version: string;
 }
 
@@ -62,6 +65,7 @@ export class PipelineService implements Service {
   constructor(parts: PipelineParts) {
     const { config, log, identity, trust, peers, channels, devices, hub, plugins, network, inventory } =
       parts;
+    const { renewal } = parts;
     this.#parts = parts;
     const self = devices.self();
     const host: HostDescription = {
@@ -83,6 +87,8 @@ export class PipelineService implements Service {
       now: () => systemClock.wall(),
       discoverHost,
       ruleFor: async ({ record }, signal) => {
+        if (record.keepNothing === true)
+          return { use: 'never', forMs: 0, rule: 'nothing of it is kept here' };
         const policy = await readPolicyText(record.policy);
         return (await chooseHere(chooser, record.contract, policy, signal)).anchor;
       },
@@ -109,6 +115,7 @@ export class PipelineService implements Service {
         network,
         accelerator: async () => (await readAccelerator()).accelerator,
         log,
+        trustOf: (id) => trust.byId(id)?.trust,
         nameOf: (id) => (id === identity.id ? self.name : (trust.byId(id)?.name ?? id.slice(0, 12))),
       },
       adapting,
@@ -116,6 +123,7 @@ export class PipelineService implements Service {
       chooser,
       anchors,
       onChange,
+      onVisitOver: ({ name }) => renewal.request(`"${name}" has left, and nothing of it is kept`),
     });
     const { maxBandwidthMbitPerS, downtimeLimitMs, maxDowntimeMs, timeLimitMinutes } = config.migration;
     const trips: TripHandlersParts = {
@@ -127,7 +135,9 @@ export class PipelineService implements Service {
       onEnd: onChange,
       publish: (workspace, event) => {
         hub.publish({ kind: 'trip', at: systemClock.wall(), workspace, event });
-        if (event.kind !== 'stage-progress') log.info({ workspace, ...event }, 'trip');
+        if (event.kind === 'stage-progress') return;
+        const quiet = this.#workspaces.find(workspace)?.record.keepNothing === true;
+        log.info({ workspace, ...(quiet ? withoutContent(event) : event) }, 'trip');
       },
       trips: {
         peers,
@@ -174,10 +184,12 @@ export class PipelineService implements Service {
       version: parts.version,
       stateFolder: config.stateFolder,
       runtimeFolder: config.runtimeFolder,
+      visitorKernels: config.visitorKernels,
     });
   }
 
   async start(signal: AbortSignal): Promise<void> {
+    this.#parts.renewal.waitFor(() => this.#workspaces.underWay());
     this.#parts.peers.on('reachable', (device) => this.#workspaces.linkUp(device.id));
     await this.#workspaces.recover(signal);
   }
@@ -190,6 +202,11 @@ export class PipelineService implements Service {
     }
     await this.#workspaces.close();
   }
+}
+
+/** Of a visitor of which nothing is kept: messages and outcomes name what is in the guest. */
+function withoutContent(event: ProgressEvent): object {
+  return { kind: event.kind, at: event.at, ...('stage' in event ? { stage: event.stage } : {}) };
 }
 
 /** For a new workspace: what this device offers. Pairing will ask the other devices, too. */

@@ -11,6 +11,7 @@ import { awaitAdapted } from './await-adapted.ts';
 import { readPolicyText } from './choose.ts';
 import { Departure } from './departure.ts';
 import { discoverGuest } from './discover-guest.ts';
+import { chooseGuard, guardGuest } from './guard-guest.ts';
 import { withoutKept } from './lan-change.ts';
 import { planTrip } from './plan-trip.ts';
 import { Rollback } from './rollback.ts';
@@ -42,6 +43,11 @@ const undoLimitMs = 60_000;
 /** How long the applications' delay may be exceeded by the agent's own work, ms. */
 const agentGraceMs = 5_000;
 
+/** Whether the device shall keep nothing of the VM: its user trusts it as a kiosk, and it is not the VM's home. */
+export function leavesNothing({ surroundings, record }: Workspace, deviceId: string): boolean {
+  return surroundings.trustOf(deviceId) === 'kiosk' && record.homeDevice !== deviceId;
+}
+
 /**
  * Moves the running VM to another device: discover, choose, plan, prepare, shrink, transfer, hand over, then adapt
  * and verify over there, and settle. Up to the hand-over every failure and every abort leaves the VM running here, as it was.
@@ -62,6 +68,7 @@ export async function runTrip(
   const ask = { signal: AbortSignal.any([signal, AbortSignal.timeout(askLimitMs)]) };
   const epoch = workspace.handOver.nextEpoch;
   const shortfalls: Shortfall[] = [];
+  const visit: { keepNothing?: true } = leavesNothing(workspace, target.id) ? { keepNothing: true } : {};
   using _held = peers.hold(target.id);
 
   try {
@@ -90,6 +97,7 @@ export async function runTrip(
           workspace: workspace.name,
           contract: workspace.record.contract,
           ...(policy === undefined ? {} : { policy }),
+          ...visit,
         },
         ask,
       ),
@@ -137,6 +145,7 @@ export async function runTrip(
           move: choice.move,
           guestAddresses: decided.guestAddresses,
           ...(policy === undefined ? {} : { policy }),
+          ...visit,
         },
         ask,
       );
@@ -174,6 +183,11 @@ export async function runTrip(
             text: `applications were not told: ${DockError.from(error).message}`,
           });
         }
+      }
+      if (visit.keepNothing === true) {
+        say('the guest is locked, for it goes to a kiosk');
+        const guard = chooseGuard(policy, choice.profile, target.name);
+        shortfalls.push(...(await guardGuest(machine, guard, target.name, rollback, signal)));
       }
       return decided;
     });

@@ -1,4 +1,5 @@
 import { DockError } from '../../protocol/dock-error.ts';
+import { kioskRiskWords } from '../../protocol/kiosk-risk.ts';
 import type { TripOutcome } from '../../protocol/outcome.ts';
 import type { ProgressEvent } from '../../protocol/progress-event.ts';
 import type { ControlHandlers, Peers } from '../daemon/handlers.ts';
@@ -6,7 +7,7 @@ import { peerOf } from '../hand-over/position.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
-import { runTrip, type TripSurroundings } from './run-trip.ts';
+import { leavesNothing, runTrip, type TripSurroundings } from './run-trip.ts';
 import type { Workspaces } from './workspaces.ts';
 
 export interface TripHandlersParts {
@@ -76,10 +77,20 @@ export function tripHandlers(
 ): Required<Pick<ControlHandlers, 'dock' | 'undock' | 'cancel'>> {
   const { workspaces, trust, peers } = parts;
   return {
-    dock: async ({ workspace: name, target: named }, { progress, signal }) => {
-      const workspace = workspaces.get(name);
-      const target = trust.find(named);
+    dock: async (params, { progress, signal }) => {
+      const workspace = workspaces.get(params.workspace);
+      const target = trust.find(params.target);
       requireRunningHere(workspace);
+      if (workspace.record.keepNothing === true && target.id !== workspace.record.homeDevice) {
+        throw new DockError(
+          'conflict',
+          `"${workspace.name}" only visits this device, and leaves it for its home: wdock undock`,
+        );
+      }
+      if (leavesNothing(workspace, target.id)) {
+        if (params.iKnowTheKioskCanReadIt === true) await trust.acceptRisk(target.id);
+        else if (target.riskAccepted !== true) throw riskNotAccepted(target.name, workspace.name);
+      }
       return await startTrip(parts, workspace, 'dock', target, progress, signal);
     },
     undock: async ({ workspace: name }, { progress, signal }) => {
@@ -140,6 +151,15 @@ export function tripHandlers(
       return await peers.call(other, 'cancel', { workspace: workspace.name }, { signal });
     },
   };
+}
+
+function riskNotAccepted(kiosk: string, workspace: string): DockError {
+  const kioskRisk = kioskRiskWords(kiosk, workspace);
+  return new DockError(
+    'untrusted',
+    `${kioskRisk}\nTo dock there all the same: wdock dock ${kiosk} --i-know-the-kiosk-can-read-it`,
+    { detail: { kioskRisk } },
+  );
 }
 
 export function requireRunningHere(workspace: Workspace): void {

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { access } from 'node:fs/promises';
 import type { WorkspaceStatus } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
@@ -23,6 +24,8 @@ export interface WorkspacesParts {
   readonly chooser: ChooserSettings;
   readonly anchors: Anchors;
   readonly onChange: (workspace: Workspace) => void;
+  /** A visitor of which nothing may be kept has left, or did not come; what was in wdockd's memory of it may go, too. */
+  readonly onVisitOver: (workspace: Workspace) => void;
 }
 
 /** The workspaces that this device knows, each with its hand-over. */
@@ -32,6 +35,8 @@ export class Workspaces {
   readonly #broken = new Map<string, BrokenWorkspace>();
   /** Names whose files are being made. */
   readonly #making = new Set<string>();
+  /** Visits whose last traces are being removed. */
+  readonly #ending = new Map<string, Promise<void>>();
 
   constructor(parts: WorkspacesParts) {
     this.#parts = parts;
@@ -116,9 +121,7 @@ export class Workspaces {
     const workspace = this.#known.get(name);
     if (workspace !== undefined) {
       await workspace.adaptation?.stop(new DockError('cancelled', 'the workspace is removed'));
-      this.#known.delete(name);
-      await workspace.handOver[Symbol.asyncDispose]();
-      await workspace[Symbol.asyncDispose]();
+      await this.#close(workspace);
     }
     const left = await this.#parts.surroundings.store.remove(name);
     this.#broken.delete(name);
@@ -127,6 +130,8 @@ export class Workspaces {
 
   /** The workspace that another device brings; one that was here before is the same one, with its journal. */
   async welcome(record: WorkspaceRecord): Promise<Workspace> {
+    const before = this.#known.get(record.name);
+    if (before?.isOver === true) await this.#forget(before);
     const known = this.#known.get(record.name);
     if (known !== undefined) {
       if (known.record.contract.uuid !== record.contract.uuid) {
@@ -153,6 +158,17 @@ export class Workspaces {
         log.error({ workspace: name, err: error }, 'the workspace could not be recovered');
       }
     }
+  }
+
+  /** What a restart of wdockd would interrupt: moves, from here and to here, and visits that end. */
+  underWay(): Promise<void>[] {
+    return [
+      ...this.list().flatMap(({ activity, idle, arrival }) => [
+        ...(activity.kind === 'idle' ? [] : [idle]),
+        ...(arrival === undefined || arrival.over.aborted ? [] : [whenAborted(arrival.over)]),
+      ]),
+      ...this.#ending.values(),
+    ];
   }
 
   /** A device is connected (again): whoever waits for its word asks it now. */
@@ -252,6 +268,34 @@ export class Workspaces {
     });
     this.#parts.onChange(workspace);
     if (workspace.isOwner && workspace.machine !== undefined) adaptWorkspace(workspace, this.#parts.adapting);
+    if (workspace.isOver) await this.#forget(workspace);
+  }
+
+  /** Removes all that is left of a visit that is over, as soon as nothing is done with it any more. */
+  #forget(workspace: Workspace): Promise<void> {
+    const { name } = workspace;
+    const running = this.#ending.get(name);
+    if (running !== undefined) return running;
+    const ending = this.#removeVisit(workspace).finally(() => this.#ending.delete(name));
+    this.#ending.set(name, ending);
+    return ending;
+  }
+
+  async #removeVisit(workspace: Workspace): Promise<void> {
+    const { store, log } = this.#parts.surroundings;
+    await workspace.idle;
+    if (this.#known.get(workspace.name) !== workspace || !workspace.isOver) return;
+    await workspace.arrival?.drop(AbortSignal.timeout(recoverLimitMs));
+    await workspace.keeper.end();
+    await this.#close(workspace);
+    await store.remove(workspace.name);
+    log.info({ workspace: workspace.name }, 'the visit is over; nothing of it is kept');
+  }
+
+  async #close(workspace: Workspace): Promise<void> {
+    this.#known.delete(workspace.name);
+    await workspace.handOver[Symbol.asyncDispose]();
+    await workspace[Symbol.asyncDispose]();
   }
 
   async #open(record: WorkspaceRecord): Promise<Workspace> {
@@ -308,6 +352,10 @@ export class Workspaces {
           break;
       }
       await this.#parts.anchors.follow(workspace, event);
+      if (workspace.record.keepNothing === true && endsVisit.has(event.kind)) {
+        if (workspace.isOver) await this.#forget(workspace);
+        this.#parts.onVisitOver(workspace);
+      }
     };
     task()
       .catch((error: unknown) =>
@@ -316,6 +364,13 @@ export class Workspaces {
       .finally(() => this.#parts.onChange(workspace));
   }
 }
+
+async function whenAborted(signal: AbortSignal): Promise<void> {
+  await once(signal, 'abort');
+}
+
+/** The VM of a visitor is not, or no longer, on this device. */
+const endsVisit: ReadonlySet<HandOverEvent['kind']> = new Set(['settled', 'superseded', 'voided']);
 
 /** A locally administered, unicast hardware address (IEEE 802: second bit of the first byte). */
 export function newMacAddress(): string {

@@ -25,6 +25,8 @@ export interface MachineEnvironment {
    * both hosts need the same.
    */
   readonly extraPorts: readonly string[];
+  /** `none`: what the guest writes on its serial port is kept nowhere. Default: a log. */
+  readonly serial?: 'log' | 'none';
   /** Where kernel and initrd are on this host, when not where the contract says. */
   readonly kernelFiles?: { readonly image: string; readonly initrd: string };
 }
@@ -207,7 +209,7 @@ function memory(
   ];
 }
 
-function channels({ files, extraPorts }: MachineEnvironment): string[] {
+function channels({ files, extraPorts, serial }: MachineEnvironment): string[] {
   const ports = [
     { id: 'agent', name: agentPortName, path: files.agentSocket },
     ...extraPorts.map((name, index) => ({
@@ -221,7 +223,9 @@ function channels({ files, extraPorts }: MachineEnvironment): string[] {
     '-mon',
     'chardev=qmp,mode=control',
     '-chardev',
-    qemuOption('file', { id: 'serial', path: files.serialLog, append: true }),
+    serial === 'none'
+      ? 'null,id=serial'
+      : qemuOption('file', { id: 'serial', path: files.serialLog, append: true }),
     '-device',
     'isa-serial,id=serial0,chardev=serial,index=0',
     '-device',

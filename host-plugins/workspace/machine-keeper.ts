@@ -94,6 +94,7 @@ export class MachineKeeper implements AsyncDisposable {
         incoming: 'boot' in from ? 'none' : 'defer',
         paused: true,
         extraPorts: [],
+        serial: record.keepNothing === true ? 'none' : 'log',
       },
       signal,
     );

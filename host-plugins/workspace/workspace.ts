@@ -8,6 +8,7 @@ import type { GuestState } from '../../protocol/guest-state.ts';
 import type { GuestSummary, Shortfall } from '../../protocol/outcome.ts';
 import type { peerMethods } from '../../protocol/peer-methods.ts';
 import type { PlanStep } from '../../protocol/plan.ts';
+import type { TrustLevel } from '../../protocol/trust-level.ts';
 import type { WorkspaceRecord } from '../../protocol/workspace.ts';
 import type { HandOverDriver } from '../hand-over/hand-over-driver.ts';
 import { mayRun, peerOf } from '../hand-over/position.ts';
@@ -35,6 +36,8 @@ export interface WorkspaceSurroundings {
   readonly log: Logger;
   /** The user's name of a device. */
   readonly nameOf: (deviceId: string) => string;
+  /** How far its user trusts a device; undefined for one that is not paired. */
+  readonly trustOf: (deviceId: string) => TrustLevel | undefined;
 }
 
 /** What is done with a workspace now; one thing at a time. */
@@ -55,6 +58,8 @@ export interface IncomingSide {
   readonly epoch: number;
   readonly source: string;
   readonly guest: GuestState | undefined;
+  /** Aborts when it is no longer waited for: the VM runs here, or does not come. */
+  readonly over: AbortSignal;
   receive(params: Receive, signal: AbortSignal): Promise<void>;
   drop(signal: AbortSignal): Promise<void>;
   close(): void;
@@ -89,6 +94,8 @@ export class Workspace implements AsyncDisposable {
   readonly surroundings: WorkspaceSurroundings;
   record: WorkspaceRecord;
   activity: Activity = { kind: 'idle' };
+  /** Resolves when nothing is done with it any more, however that ended. */
+  idle: Promise<void> = Promise.resolve();
   /** The migration that is under way from here. */
   departure: OutgoingSide | undefined;
   /** A VM that is expected or on its way here. */
@@ -215,11 +222,14 @@ export class Workspace implements AsyncDisposable {
         `the workspace "${this.name}" is busy (${busy}); wait for it or cancel it`,
       );
     }
+    const { promise, resolve } = Promise.withResolvers<void>();
     this.activity = activity;
+    this.idle = promise;
     try {
       return await work();
     } finally {
       this.activity = { kind: 'idle' };
+      resolve();
     }
   }
 
@@ -287,6 +297,16 @@ export class Workspace implements AsyncDisposable {
   async settle(signal: AbortSignal): Promise<void> {
     this.guest = undefined;
     if (!this.isHome) await this.closeDisk(signal);
+  }
+
+  /**
+   * Nothing of a visitor is kept, and it has left: its journal has said its last word. One that was given up before it
+   * came stays known, for its source may still ask about that (docs/hand-over.md).
+   */
+  get isOver(): boolean {
+    const { position } = this.handOver.state;
+    const left = position.at === 'away' && position.voided <= position.granted;
+    return this.record.keepNothing === true && !this.isHome && left && this.machine === undefined;
   }
 
   /** Lets go of everything and leaves QEMU and its disk running. */

@@ -42,6 +42,10 @@ export interface Settings {
   readonly services: ReadonlyMap<string, Sourced<'sleep' | 'awake'>>;
   readonly power: { readonly mains: Sourced<PowerProfile>; readonly battery: Sourced<PowerProfile> };
   readonly input: { readonly onScreenKeyboard: Sourced<Automatic> };
+  readonly kiosk: {
+    readonly lock: Sourced<'always' | 'never'>;
+    readonly unmount: Sourced<readonly string[]>;
+  };
   readonly move: { readonly maxDelay: Sourced<Milliseconds>; readonly headroom: Sourced<ShareOrSize> };
   readonly triggers: {
     readonly dock: Sourced<TriggerMode>;
@@ -82,6 +86,7 @@ export const builtInSettings: Settings = {
   services: new Map(),
   power: { mains: builtIn('balanced'), battery: builtIn('power-saver') },
   input: { onScreenKeyboard: builtIn('auto') },
+  kiosk: { lock: builtIn('always'), unmount: builtIn([]) },
   move: { maxDelay: builtIn(5000 as Milliseconds), headroom: builtIn({ share: 10 as Percent }) },
   triggers: {
     dock: builtIn('never'),

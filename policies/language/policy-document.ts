@@ -65,6 +65,14 @@ const UnitName = z
     'expected the name of a systemd service, scope or slice, such as packagekit.service',
   );
 
+const MountPoint = z
+  .string()
+  .max(4096)
+  .regex(
+    /^\/(?!.*\/\.{0,2}(?:\/|$))./,
+    'expected a mount point such as /home/me/private, with no slash at its end',
+  );
+
 const Automatic = z.enum(['auto', 'always', 'never']);
 
 /** The longest time that the agent lets applications delay a move (agent-channel.ts, prepare-move). */
@@ -154,6 +162,24 @@ const sections = {
     })
     .optional()
     .describe('How the workspace is used.'),
+  kiosk: z
+    .strictObject({
+      lock: z
+        .enum(['always', 'never'])
+        .optional()
+        .describe("Whether the workspace's sessions and keyrings are locked before it goes to a kiosk."),
+      unmount: z
+        .array(MountPoint)
+        .refine(noDoubles, once)
+        .optional()
+        .describe(
+          'Mount points of the guest that are taken away before it goes to a kiosk, e.g. /home/me/private.',
+        ),
+    })
+    .optional()
+    .describe(
+      'What the workspace does before it goes to a device that is trusted as a kiosk; in its own policy only.',
+    ),
   move: z
     .strictObject({
       maxDelay: duration(maxMoveDelayMs)

@@ -7,6 +7,7 @@ import { DockError } from '../../protocol/dock-error.ts';
 import { DockErrorShape } from '../../protocol/dock-error-shape.ts';
 import { TripOutcome } from '../../protocol/outcome.ts';
 import { ProgressEvent } from '../../protocol/progress-event.ts';
+import { cacheFolder } from './cache/cache-folder.ts';
 import type { NetworkNamespace } from './network/network-namespace.ts';
 import { runCommand } from './run-command.ts';
 
@@ -29,7 +30,7 @@ export interface LabHostOptions {
   readonly systemBus?: string | undefined;
 }
 
-export type LabProfile = 'mid' | 'pc' | 'small-pc';
+export type LabProfile = 'mid' | 'pc' | 'small-pc' | 'kiosk';
 
 /** A simulated device: a wdockd of its own in a network namespace of its own, with its own state. */
 export class LabHost implements AsyncDisposable {
@@ -55,7 +56,8 @@ export class LabHost implements AsyncDisposable {
   static async start(options: LabHostOptions): Promise<LabHost> {
     const host = new LabHost(options);
     await mkdir(host.folder, { recursive: true });
-    const deviceClass = options.name === 'mid' ? 'mid' : 'desktop';
+    const profile = options.profile ?? options.name;
+    const deviceClass = profile === 'mid' || profile === 'kiosk' ? profile : 'desktop';
     await writeFile(
       host.configFile,
       [
@@ -65,7 +67,8 @@ export class LabHost implements AsyncDisposable {
         'stateFolder: state',
         'runtimeFolder: run',
         'policies: [policies]',
-        `profile: ${join(import.meta.dirname, 'profiles', `${options.profile ?? options.name}.yaml`)}`,
+        `visitorKernels: [${cacheFolder()}]`,
+        `profile: ${join(import.meta.dirname, 'profiles', `${profile}.yaml`)}`,
         `dbus: { serve: ${options.systemBus !== undefined} }`,
         'log: { level: debug }',
         '',
@@ -139,7 +142,7 @@ export class LabHost implements AsyncDisposable {
    * its kind.
    */
   async trip(
-    args: readonly ['dock', string] | readonly ['undock'],
+    args: readonly ['dock', string, ...string[]] | readonly ['undock'],
     onEvent: (event: ProgressEvent) => void,
     signal: AbortSignal,
   ): Promise<TripOutcome> {

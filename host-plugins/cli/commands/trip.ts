@@ -1,6 +1,8 @@
 import { DockError } from '../../../protocol/dock-error.ts';
+import { KioskRiskDetail } from '../../../protocol/kiosk-risk.ts';
 import type { TripOutcome } from '../../../protocol/outcome.ts';
 import { type ProgressEvent, stageNames } from '../../../protocol/progress-event.ts';
+import { askYes, canAsk } from '../ask-yes.ts';
 import { type CommandRun, done } from '../command-context.ts';
 import type { DaemonClient } from '../daemon-client.ts';
 import { exitCodeOf } from '../exit-code.ts';
@@ -13,9 +15,24 @@ interface WorkspaceOption {
   readonly workspace?: string;
 }
 
-export async function dock(run: CommandRun, target: string, options: WorkspaceOption): Promise<number> {
+interface DockOptions extends WorkspaceOption {
+  readonly iKnowTheKioskCanReadIt?: boolean;
+}
+
+/** A kiosk whose risk was not accepted yet is asked about where there is somebody to ask. */
+export async function dock(run: CommandRun, target: string, options: DockOptions): Promise<number> {
   const params = { target, ...only(options) };
-  return await trip(run, (daemon, call) => daemon.call('dock', params, call));
+  const start: StartTrip = (daemon, call) => daemon.call('dock', params, call);
+  const accepted: StartTrip = (daemon, call) =>
+    daemon.call('dock', { ...params, iKnowTheKioskCanReadIt: true }, call);
+  if (options.iKnowTheKioskCanReadIt === true) return await trip(run, accepted);
+  return await trip(run, start, async (error) => {
+    const risk = KioskRiskDetail.safeParse(error.detail);
+    if (!risk.success || run.json || !canAsk(run)) return undefined;
+    run.terminal.err(printable(risk.data.kioskRisk));
+    if (await askYes(`Dock to ${target} all the same? (yes/no) `, run.signal)) return accepted;
+    throw new DockError('cancelled', `not docked to ${target}; nothing was changed`);
+  });
 }
 
 export async function undock(run: CommandRun, options: WorkspaceOption): Promise<number> {
@@ -60,13 +77,17 @@ const leftIn: Record<Phase, string> = {
   moved: 'the workspace has moved, and wdockd finishes the trip',
 };
 
+type StartTrip = (daemon: DaemonClient, call: TripCall) => Promise<TripOutcome>;
+
 /**
  * Shows a trip from its start to its outcome. Ctrl-C asks wdockd to cancel and waits until that is undone, or is
  * too late; a second one leaves without waiting.
+ * @param instead what to do instead of reporting that it failed; undefined: report it
  */
 async function trip(
   run: CommandRun,
-  start: (daemon: DaemonClient, call: TripCall) => Promise<TripOutcome>,
+  start: StartTrip,
+  instead?: (error: DockError) => Promise<StartTrip | undefined>,
 ): Promise<number> {
   const view = progressView(run.terminal, run.json);
   let last: ProgressEvent | undefined;
@@ -87,7 +108,9 @@ async function trip(
     });
   } catch (thrown) {
     view.close();
-    return reportFailure(run, DockError.from(thrown), last);
+    const error = DockError.from(thrown);
+    const other = await instead?.(error);
+    return other === undefined ? reportFailure(run, error, last) : await trip(run, other);
   } finally {
     run.signal.removeEventListener('abort', onInterrupt);
   }

@@ -84,7 +84,7 @@ try {
   const stop = once(process, 'SIGTERM');
   await using _ = await startWdockd(
     await loadConfig(file),
-    { modules, logToStdout: false },
+    { modules, logToStdout: false, renew: () => undefined },
     new AbortController().signal,
   );
   console.log('serving now');

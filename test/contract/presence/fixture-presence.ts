@@ -55,7 +55,7 @@ try {
   const stop = once(process, 'SIGTERM');
   await using _ = await startWdockd(
     await loadConfig(file),
-    { modules: [...shippedModules, sources], logToStdout: false },
+    { modules: [...shippedModules, sources], logToStdout: false, renew: () => undefined },
     new AbortController().signal,
   );
   console.log('serving now');

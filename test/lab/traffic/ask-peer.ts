@@ -16,6 +16,9 @@ const answers = {
   }),
   resolve: z.object({ addresses: z.array(z.string()) }),
   scan: z.object({ open: z.array(z.int()) }),
+  'plant-canary': z.object({}),
+  'read-canary': z.object({ markers: z.int() }),
+  mounts: z.object({ mountPoints: z.array(z.string()) }),
   datagram: z.object({ fate: z.enum(datagramFates) }),
 };
 

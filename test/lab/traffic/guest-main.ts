@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { connect, createServer, isIPv6, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { Flow, type FlowHeader, readFirstLine } from './flow.ts';
+import { plantCanary, readCanary } from './guest-canary.ts';
 import type { PeerRequest } from './guest-peer.ts';
 import { scanPorts, sendDatagram } from './port-scan.ts';
 
@@ -50,6 +51,11 @@ function readNetwork() {
   return { addresses, nameservers };
 }
 
+function readMountPoints(): string[] {
+  const lines = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  return lines.flatMap((line) => line.split(' ')[1] ?? []);
+}
+
 async function resolve(name: string): Promise<string[]> {
   // A new one each time: it asks the servers that it finds in /etc/resolv.conf when it is made.
   const resolver = new Resolver({ timeout: 2_000, tries: 2 });
@@ -72,6 +78,12 @@ async function answer(request: Exclude<PeerRequest, { kind: 'flow' }>, socket: S
       return { addresses: await resolve(request.name) };
     case 'scan':
       return { open: await scanPorts(request.address, request.ports, request.timeoutMs) };
+    case 'plant-canary':
+      return await plantCanary(request);
+    case 'read-canary':
+      return { markers: await readCanary(request.file) };
+    case 'mounts':
+      return { mountPoints: readMountPoints() };
     case 'datagram':
       return { fate: await sendDatagram(request.address, request.port, request.timeoutMs) };
   }

@@ -22,6 +22,12 @@ export type PeerRequest =
       readonly ports: readonly number[];
       readonly timeoutMs: number;
     }
+  /** Puts a canary into the peer's own memory, and another one into a file that is on the disk when this is answered. */
+  | { readonly kind: 'plant-canary'; readonly memory: string; readonly file: string }
+  /** Reads that file from the disk, past all caches; answers how many markers of it are there. */
+  | { readonly kind: 'read-canary'; readonly file: string }
+  /** The guest's mount points. */
+  | { readonly kind: 'mounts' }
   /** Sends a datagram to a port and waits for what comes back. */
   | {
       readonly kind: 'datagram';

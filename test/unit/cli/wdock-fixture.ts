@@ -4,6 +4,7 @@ import { runWdock } from '../../../host-plugins/cli/program.ts';
 import type { Terminal } from '../../../host-plugins/cli/terminal.ts';
 import { ControlServer } from '../../../host-plugins/daemon/control-server.ts';
 import type { ControlHandlers } from '../../../host-plugins/daemon/handlers.ts';
+import { Renewal } from '../../../host-plugins/daemon/renewal.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { temporaryFolder } from '../pairing/temporary-folder.ts';
 
@@ -78,7 +79,13 @@ export function startWdock(
 export async function controlSocket(handlers: ControlHandlers, simulated = false) {
   const folder = await temporaryFolder();
   const path = join(folder.path, 'wdockd.sock');
-  const server = new ControlServer(path, { name: 'mid', simulated }, [handlers], pino({ level: 'silent' }));
+  const server = new ControlServer(
+    path,
+    { name: 'mid', simulated },
+    [handlers],
+    pino({ level: 'silent' }),
+    new Renewal(() => undefined),
+  );
   await server.start();
   const wdock = (...args: string[]) => startWdock(['--socket', path, ...args]);
   return {

@@ -45,6 +45,19 @@ describe('wdock dock', () => {
     expect(lines[3]).toMatch(/^docked work: mid -> pc \(simulated\)/);
   });
 
+  it('says what a kiosk can do, and docks there only when that was accepted', async () => {
+    const words = 'whoever is root on it can read all';
+    await using daemon = await controlSocket({
+      dock: async ({ iKnowTheKioskCanReadIt }) => {
+        if (iKnowTheKioskCanReadIt === true) return docked;
+        throw new DockError('untrusted', `${words}; say so`, { detail: { kioskRisk: words } });
+      },
+    });
+    const refused = await daemon.run('dock', 'pc');
+    expect(refused).toMatchObject({ exit: 4, err: expect.stringContaining(words) });
+    expect((await daemon.run('dock', 'pc', '--i-know-the-kiosk-can-read-it')).exit).toBe(0);
+  });
+
   it('streams one object a line for programs, of which the last is the outcome', async () => {
     await using daemon = await controlSocket({
       dock: async (_params, { progress }) => {

@@ -83,6 +83,7 @@ describe('wdockd.yaml', () => {
       controlSocket: '/run/wireless-dock/wdockd.sock',
       listen: { port: 7440 },
       policies: ['/etc/wireless-dock/policies'],
+      visitorKernels: ['/boot', '/usr'],
       profile: undefined,
       dbus: { serve: true },
       network: {},

@@ -132,6 +132,31 @@ describe('a device that is forgotten', () => {
   });
 });
 
+describe('the accepted risk of a kiosk', () => {
+  it('is forgotten with the device, and when its level changes', async () => {
+    await using at = await store();
+    const accepted = async () => (await at.again()).find('pc').riskAccepted;
+    await at.trust.add({ ...wish(pc, 'pc'), trust: 'kiosk' });
+    await at.trust.acceptRisk('pc');
+    expect(await accepted()).toBe(true);
+    await at.trust.setTrust('pc', 'known');
+    await at.trust.setTrust('pc', 'kiosk');
+    expect(await accepted()).toBeUndefined();
+    await at.trust.acceptRisk('pc');
+    await at.trust.forget('pc');
+    await at.trust.add({ ...wish(pc, 'pc'), trust: 'kiosk' });
+    expect(await accepted()).toBeUndefined();
+  });
+
+  it('is kept while the device is paired again, as its level is', async () => {
+    await using at = await store();
+    await at.trust.add({ ...wish(pc, 'pc'), trust: 'kiosk' });
+    await at.trust.acceptRisk('pc');
+    await at.trust.add({ ...wish(pc, 'pc'), address: 'elsewhere' });
+    expect((await at.again()).find('pc')).toMatchObject({ trust: 'kiosk', riskAccepted: true });
+  });
+});
+
 describe('a damaged devices.json', () => {
   it.each([
     ['cut off', '{"format":1,"devi'],

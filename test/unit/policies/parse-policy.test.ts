@@ -147,7 +147,7 @@ describe('a policy with a mistake', () => {
     ],
     [
       '__proto__: { share: 1% }',
-      'desk.yaml:2:1 __proto__: unknown key; known here: version, description, vcpus, memory, display, network, services, power, input, move, triggers, when',
+      'desk.yaml:2:1 __proto__: unknown key; known here: version, description, vcpus, memory, display, network, services, power, input, kiosk, move, triggers, when',
     ],
   ])('is refused: %s', (line, fault) => {
     expect(faults(`version: 1\n${line}\n`)).toEqual([fault]);
