@@ -168,7 +168,7 @@ export class Lab implements AsyncDisposable {
     );
   }
 
-  async #createWorkspace({ settled }: LabGuest, signal: AbortSignal): Promise<void> {
+  async #createWorkspace({ image, settled }: LabGuest, signal: AbortSignal): Promise<void> {
     const folder = join(this.mid.folder, 'disks');
     await mkdir(folder);
     const disk = join(folder, 'work.qcow2');
@@ -180,7 +180,8 @@ export class Lab implements AsyncDisposable {
     if (kernel === undefined) throw new Error("the lab's guest boots its kernel directly");
     await this.mid.wdock(
       [
-        ...['workspace', 'create', labWorkspace, '--disk', disk, '--backing-file', settled.disk],
+        ...['workspace', 'create', labWorkspace, '--disk', disk],
+        ...['--backing-file', settled.disk, image.disk],
         ...['--saved-state', settled.stateFile],
         ...['--base-memory', String(contract.baseMemoryMiB)],
         ...['--max-plugged-memory', String(contract.maxPluggedMemoryMiB)],
