@@ -76,7 +76,7 @@ export class PresenceService implements Service {
   }
 
   async start(): Promise<void> {
-    const { hub, trust, devices, sources, log } = this.#parts;
+    const { hub, trust, devices, sources } = this.#parts;
     const { signal } = this.#stopping;
     this.#running.push(hub.watch((event) => this.#follow(event), signal));
     const trusted = () => this.#placesChanged();
@@ -91,15 +91,7 @@ export class PresenceService implements Service {
     }
     this.#units.refresh();
     await this.#readRules();
-    for (const source of sources) {
-      const observing = source.observe((observation) => this.#observed(observation), signal);
-      this.#running.push(
-        observing.catch((error: unknown) => {
-          if (!signal.aborted)
-            log.warn({ source: source.name, why: DockError.from(error).message }, 'a source is left out');
-        }),
-      );
-    }
+    for (const source of sources) this.#running.push(this.#observe(source));
   }
 
   async stop(): Promise<void> {
@@ -113,6 +105,26 @@ export class PresenceService implements Service {
 
   statusOf(unit: PresenceUnit): PresenceStatus {
     return unit.status(this.#parts.trust.byId(unit.deviceId)?.name ?? unit.deviceId.slice(0, 12));
+  }
+
+  /** What a source needs may be installed, or started, while wdockd runs. */
+  async #observe(source: ObservationSource): Promise<void> {
+    const { clock, log } = this.#parts;
+    const { signal } = this.#stopping;
+    for (let said = ''; !signal.aborted; ) {
+      try {
+        await source.observe((observation) => this.#observed(observation), signal);
+      } catch (thrown) {
+        const why = DockError.from(thrown).message;
+        if (!signal.aborted && why !== said)
+          log.warn({ source: source.name, why }, 'a source is left out, and tried again every minute');
+        said = why;
+      }
+      const again = Promise.withResolvers<void>();
+      using _ = clock.alarm(clock.now() + minuteMs, () => again.resolve());
+      signal.addEventListener('abort', () => again.resolve(), { once: true });
+      if (!signal.aborted) await again.promise;
+    }
   }
 
   #observed(observation: Observation): void {

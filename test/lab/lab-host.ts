@@ -26,7 +26,7 @@ export interface LabHostOptions {
   readonly folder: string;
   /** What it pretends to be, a file of `profiles/` without its ending; default: `name`. */
   readonly profile?: LabProfile;
-  /** Address of a bus that it serves as the system's; default: none. */
+  /** Address of the bus that it has as its system's, and serves; default: none. */
   readonly systemBus?: string | undefined;
 }
 
@@ -92,9 +92,11 @@ export class LabHost implements AsyncDisposable {
   async startDaemon(): Promise<void> {
     const daemon = this.namespace.spawn([process.execPath, wdockd, '--config', this.configFile], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      ...(this.systemBus === undefined
-        ? {}
-        : { env: { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: this.systemBus } }),
+      // Never this machine's own: its logind and Avahi are not those of a simulated device.
+      env: {
+        ...process.env,
+        DBUS_SYSTEM_BUS_ADDRESS: this.systemBus ?? `unix:path=${this.folder}/no-system-bus`,
+      },
     });
     this.#daemon = daemon;
     const { promise, resolve, reject } = Promise.withResolvers<void>();

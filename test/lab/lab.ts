@@ -41,8 +41,8 @@ export interface LabOptions {
   readonly layout?: LabLayout;
   /** Default: `pc`. A small one is reached and left in half the time. */
   readonly pc?: Exclude<LabProfile, 'mid'>;
-  /** Address of a bus that the MID serves as its system's; default: none. */
-  readonly midSystemBus?: string;
+  /** Addresses of buses that the devices have as their systems'; default: none, never that of this machine. */
+  readonly systemBuses?: Partial<Record<'mid' | 'pc', string>>;
   readonly progress: Progress;
 }
 
@@ -104,14 +104,14 @@ export class Lab implements AsyncDisposable {
           address: network.addresses[name],
           folder: join(folder, name),
           profile,
-          systemBus: name === 'mid' ? options.midSystemBus : undefined,
+          systemBus: options.systemBuses?.[name],
         }),
       );
     options.progress(`starting wdockd on both devices, with ${describeEmulator(guest.settled.emulator)}`);
     const [mid, pc] = await Promise.all([start('mid', 'mid'), start('pc', options.pc ?? 'pc')]);
     const lab = new Lab(network, mid, pc, folder, resources.move());
     try {
-      await Promise.all([lab.#trust(mid, pc, signal), lab.#trust(pc, mid, signal)]);
+      await Promise.all([lab.#trust(mid, pc, pc.address, signal), lab.#trust(pc, mid, mid.address, signal)]);
       await lab.#createWorkspace(guest, signal);
     } catch (error) {
       await lab[Symbol.asyncDispose]();
@@ -154,8 +154,14 @@ export class Lab implements AsyncDisposable {
     await this.#resources.disposeAsync();
   }
 
-  /** `from` imports the certificate of `of`, as a user does until there is pairing. */
-  async #trust(from: LabHost, of: LabHost, signal: AbortSignal): Promise<void> {
+  /** From now on the two look for each other at an address that nobody has, as after both have got new ones. */
+  async loseAddresses(signal: AbortSignal): Promise<void> {
+    await this.#trust(this.mid, this.pc, labAddresses.nobody, signal);
+    await this.#trust(this.pc, this.mid, labAddresses.nobody, signal);
+  }
+
+  /** `from` imports the certificate of `of`, as a user does who does not pair them. */
+  async #trust(from: LabHost, of: LabHost, address: string, signal: AbortSignal): Promise<void> {
     const Certificate = z.object({ certificatePem: z.string(), fingerprint: z.string() });
     const { certificatePem, fingerprint } = Certificate.parse(
       await of.wdock(['devices', 'certificate'], signal),
@@ -163,7 +169,7 @@ export class Lab implements AsyncDisposable {
     const file = join(from.folder, `${of.name}.pem`);
     await writeFile(file, certificatePem);
     await from.wdock(
-      ['devices', 'add', file, '--name', of.name, '--fingerprint', fingerprint, '--address', of.address],
+      ['devices', 'add', file, '--name', of.name, '--fingerprint', fingerprint, '--address', address],
       signal,
     );
   }

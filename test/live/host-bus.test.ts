@@ -24,7 +24,7 @@ describe('a workspace that is driven with busctl', () => {
     const options = {
       link: 'unshaped',
       pc: 'small-pc',
-      midSystemBus: bus.address,
+      systemBuses: { mid: bus.address },
       progress: silent,
     } as const;
     stack.use(await Lab.start(guest, options, signal));

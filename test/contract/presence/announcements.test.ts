@@ -46,6 +46,18 @@ describe.skipIf(!mayMakeNamespaces)('announcements by two real avahi-daemons on 
     }
   });
 
+  it('begin when Avahi begins, which may be after wdockd', async () => {
+    const two = await twoAvahis();
+    await two.trust('mid', 'pc');
+    await two.trust('pc', 'mid');
+    await two.stopAvahi('mid');
+    two.observe('pc');
+    const mid = two.observe('mid');
+    await mid.saw({ name: 'announcements', state: 'warning' });
+    await two.startAvahi('mid');
+    await mid.saw({ kind: 'announcement', device: two.ids.get('pc') ?? '', heard: true });
+  });
+
   it('end for the other one when the device leaves, and begin again when it, or its Avahi, is back', async () => {
     const two = await twoAvahis();
     await two.trust('mid', 'pc');

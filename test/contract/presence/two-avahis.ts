@@ -1,14 +1,14 @@
 import { type ChildProcess, execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { loadIdentity } from '../../../host-plugins/pairing/identity.ts';
 import { TrustStore } from '../../../host-plugins/pairing/trust-store.ts';
 import { PrivateBus } from '../guest-agent/private-bus.ts';
 import { killed, spawnMortal } from '../guest-agent/spawn-mortal.ts';
+import { startAvahi } from './avahi-daemon.ts';
 import { Observer } from './observer.ts';
 
 const run = promisify(execFile);
@@ -75,32 +75,15 @@ export class TwoAvahis implements AsyncDisposable {
     return this.#stack.use(new Observer(['ip', 'netns', 'exec', this.namespaceOf(name)], wish));
   }
 
-  /** Also gives the daemon its folder: its pid file has the same name wherever it runs. */
   async startAvahi(name: Name): Promise<void> {
-    const config = join(this.folder, `${name}.conf`);
-    // The daemon's own entries have the host's name in them; here only ours shall be heard.
-    const publish = 'publish-addresses=no\npublish-hinfo=no\npublish-workstation=no\npublish-domain=no';
-    await writeFile(config, `[server]\nhost-name=${secretNames[name]}\n[publish]\n${publish}\n`);
-    const script = [
-      'mkdir -p /run/avahi-daemon',
-      'mount -t tmpfs none /run/avahi-daemon',
-      `exec avahi-daemon --no-drop-root --no-chroot --no-rlimits --file=${config}`,
-    ].join(' && ');
-    const enter = ['ip', 'netns', 'exec', this.namespaceOf(name)];
-    const daemon = spawnMortal([...enter, 'unshare', '--mount', 'sh', '-c', script], {
-      env: { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: this.#buses.get(name)?.address },
-      stdio: ['ignore', 'ignore', 'pipe'],
+    const daemon = await startAvahi({
+      enter: ['ip', 'netns', 'exec', this.namespaceOf(name)],
+      bus: this.#buses.get(name)?.address ?? '',
+      configFile: join(this.folder, `${name}.conf`),
+      hostName: secretNames[name],
     });
     this.#daemons.set(name, daemon);
     this.#stack.defer(() => killed(daemon));
-    const lines = createInterface(daemon.stderr as NodeJS.ReadableStream);
-    let said = '';
-    for await (const line of lines) {
-      said += `${line}\n`;
-      if (line.includes('Server startup complete')) break;
-    }
-    if (!said.includes('Server startup complete')) throw new Error(`avahi-daemon ended: ${said}`);
-    daemon.stderr?.resume();
   }
 
   async stopAvahi(name: Name): Promise<void> {

@@ -56,6 +56,7 @@ export const labAddresses = {
   mid: '10.77.0.11',
   pc: '10.77.0.12',
   client: '10.77.0.21',
+  nobody: '10.77.0.29',
   /** What DHCP gives the workspace, wherever it runs. */
   workspace: lanA.workspace,
 } as const;

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { formatFingerprint } from '../../../host-plugins/pairing/fingerprint.ts';
 import { generateIdentity } from '../../../host-plugins/pairing/identity.ts';
@@ -18,6 +19,26 @@ describe('a source that is not to be had here', () => {
     here.measure(-50, 30);
     expect((await here.places.call(0)).trip).toBe('dock');
     expect(here.logged.join('')).toContain('avahi-daemon does not run');
+  });
+
+  it('is heard when it is there after all, and its lack was logged once', async () => {
+    let tries = 0;
+    const late = {
+      name: 'power',
+      observe: async (_told: unknown, signal: AbortSignal) => {
+        tries += 1;
+        if (tries < 3) throw new DockError('missing-dependency', 'not installed yet');
+        await once(signal, 'abort');
+      },
+    };
+    await using here = await presence({ triggers: '{ dock: auto }', sources: [late] });
+    for (const before of [1, 2]) {
+      await expect.poll(() => tries).toBe(before);
+      await expect.poll(() => here.logged.join('')).toContain('not installed yet');
+      here.measure(-50, 61);
+    }
+    await expect.poll(() => tries).toBe(3);
+    expect(here.logged.filter((line) => line.includes('not installed yet'))).toHaveLength(1);
   });
 });
 

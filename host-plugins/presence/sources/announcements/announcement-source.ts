@@ -70,7 +70,8 @@ export class AnnouncementSource implements CheckedSource {
   async observe(told: (observation: Observation) => void, signal: AbortSignal): Promise<void> {
     await using bus = await openSystemBus(this.#settings.systemBus);
     const avahi = new Avahi(bus);
-    await avahi.version(signal);
+    // Starts it where D-Bus can; else it is waited for: it may be installed, or come up, later than wdockd.
+    await avahi.version(signal).catch(() => signal.throwIfAborted());
     const { hints } = this.#settings.trust;
     const heard = new HeardDevices((device, addresses, news) => {
       hints.set(device, addresses);

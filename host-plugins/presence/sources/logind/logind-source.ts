@@ -46,7 +46,8 @@ export class LogindSource implements CheckedSource {
 
   async observe(told: (observation: Observation) => void, signal: AbortSignal): Promise<void> {
     await using bus = await openSystemBus(this.#settings.systemBus);
-    await readDelayMaxMs(bus, signal);
+    // Starts it where D-Bus can; else it is waited for.
+    await readDelayMaxMs(bus, signal).catch(() => signal.throwIfAborted());
     const tell = (observation: Observation) => {
       if (!signal.aborted) told(observation);
     };
