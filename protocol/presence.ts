@@ -19,6 +19,8 @@ export const PresenceStatus = z.strictObject({
       why: z.string(),
       /** No answer within this time is a no. */
       answerWithinMs: z.number(),
+      /** The same as a time, ms since 1970. */
+      until: z.number(),
     })
     .optional(),
 });

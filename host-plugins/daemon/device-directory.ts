@@ -23,7 +23,7 @@ export class DeviceDirectory {
   readonly #peers: Peers;
   /** What each said of itself last; a class does not change while a device is away. */
   readonly #described = new Map<string, Description>();
-  #presenceOf: (id: string) => PresenceStatus | undefined = () => undefined;
+  #presencesOf: (id: string) => readonly PresenceStatus[] = () => [];
 
   constructor(config: DaemonConfig, identity: Identity, trust: TrustStore, peers: Peers) {
     this.#config = config;
@@ -61,9 +61,14 @@ export class DeviceDirectory {
     return this.#status(device, this.#peers.isConnected(device.id));
   }
 
-  /** From now on it is known how near a device is. */
-  tellPresence(presenceOf: (id: string) => PresenceStatus | undefined): void {
-    this.#presenceOf = presenceOf;
+  /** From now on it is known how near a device is. @param presencesOf what says most of a device first */
+  tellPresence(presencesOf: (id: string) => readonly PresenceStatus[]): void {
+    this.#presencesOf = presencesOf;
+  }
+
+  /** How near a device is, for each workspace that this is about, what says most first; none where nothing here can tell. */
+  presencesOf(id: string): readonly PresenceStatus[] {
+    return this.#presencesOf(id);
   }
 
   /** Tells those who watch when a device comes and goes; each attempt to reach one that is away is no news. */
@@ -82,7 +87,7 @@ export class DeviceDirectory {
 
   #status(device: TrustedDevice, reachable: boolean): DeviceStatus {
     const profile = this.#described.get(device.id)?.profile;
-    const presence = this.#presenceOf(device.id);
+    const [presence] = this.#presencesOf(device.id);
     return {
       id: device.id,
       name: device.name,

@@ -96,7 +96,12 @@ export class HostBus implements Service {
     const offers = new PairingOffers(this.#calls, callers, (end) => tellPaired(bus, end));
     const self = devices.self();
     const manager = managerObject({ self, version, calls: this.#calls, callers, offers, guard });
-    const objects = new HostObjects(new ObjectTree(bus, hostPath, manager), this.#calls, guard);
+    const objects = new HostObjects({
+      tree: new ObjectTree(bus, hostPath, manager),
+      calls: this.#calls,
+      guard,
+      presencesOf: (id) => devices.presencesOf(id),
+    });
     void hub.watch((event) => objects.hear(event), this.#stopping.signal);
     const show = (device: TrustedDevice) => objects.showDevice(devices.known(device));
     const hide = ({ id }: TrustedDevice) => objects.hideDevice(id);

@@ -1,5 +1,6 @@
 import type { DeviceStatus, WorkspaceStatus } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
+import type { PresenceStatus } from '../../protocol/presence.ts';
 import type { ControlCalls } from '../daemon/control-calls.ts';
 import type { WatchEvent } from '../daemon/watch-hub.ts';
 import type { ObjectTree } from '../system/dbus/object-tree.ts';
@@ -11,20 +12,30 @@ import { devicePath, noObject, tripPath, workspacePath } from './object-path.ts'
 import { endOf, tripObject } from './trip-object.ts';
 import { workspaceObject } from './workspace-object.ts';
 
+export interface HostObjectsParts {
+  readonly tree: ObjectTree;
+  readonly calls: ControlCalls;
+  readonly guard: Guard;
+  /** How near a device is now, by its id. */
+  readonly presencesOf: (id: string) => readonly PresenceStatus[];
+}
+
 /** Keeps the objects on the bus as the device, its workspaces and its trips are. */
 export class HostObjects {
   readonly #tree: ObjectTree;
   readonly #calls: ControlCalls;
   readonly #guard: Guard;
+  readonly #presencesOf: HostObjectsParts['presencesOf'];
   readonly #workspaces = new Map<string, WorkspaceStatus>();
   /** By id. */
   readonly #devices = new Map<string, DeviceStatus>();
   readonly #book = new TripBook();
 
-  constructor(tree: ObjectTree, calls: ControlCalls, guard: Guard) {
+  constructor({ tree, calls, guard, presencesOf }: HostObjectsParts) {
     this.#tree = tree;
     this.#calls = calls;
     this.#guard = guard;
+    this.#presencesOf = presencesOf;
   }
 
   hear(event: WatchEvent): void {
@@ -32,8 +43,8 @@ export class HostObjects {
     // What one hears last of a device that was forgotten is that its connection ended.
     else if (event.kind === 'device') {
       if (this.#devices.has(event.status.id)) this.showDevice(event.status);
-    } else if (event.kind === 'trip')
-      this.#showTrip(event.workspace, this.#book.hear(event.workspace, event.event));
+    } else if (event.kind === 'presence') this.#tree.refresh(devicePath(event.status.device));
+    else this.#showTrip(event.workspace, this.#book.hear(event.workspace, event.event));
   }
 
   showWorkspace(status: WorkspaceStatus): void {
@@ -66,7 +77,8 @@ export class HostObjects {
     if (this.#tree.has(path)) this.#tree.refresh(path);
     else {
       const read = () => this.#devices.get(status.id) ?? status;
-      this.#tree.add(path, deviceObject(read, this.#calls, this.#guard));
+      const presences = () => this.#presencesOf(status.id);
+      this.#tree.add(path, deviceObject({ read, presences, calls: this.#calls, guard: this.#guard }));
     }
   }
 

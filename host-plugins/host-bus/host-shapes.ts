@@ -53,6 +53,14 @@ export const deviceShape = {
   methods: {
     SetTrust: { in: [['trust', 's']], out: [] },
     Forget: { in: [], out: [] },
+    Answer: {
+      in: [
+        ['workspace', 's'],
+        ['trip', 's'],
+        ['yes', 'b'],
+      ],
+      out: [],
+    },
   },
   properties: {
     Name: { signature: 's' },
@@ -64,6 +72,13 @@ export const deviceShape = {
     /** There is a connection to it, or it answered when it was last asked. */
     Reachable: { signature: 'b' },
     Simulated: { signature: 'b' },
+    /** `away`, `seen`, `near` or `docked`; empty where nothing can tell. */
+    Nearness: { signature: 's' },
+    NearnessReason: { signature: 's' },
+    /** What the triggers would do next, or what stands against it. */
+    Next: { signature: 's' },
+    /** Of triggers: workspace, trip (`dock` or `undock`), reason, and until when Answer is taken, ms since 1970. */
+    Questions: { signature: 'a(ssst)' },
   },
   signals: {},
 } as const satisfies InterfaceShape;

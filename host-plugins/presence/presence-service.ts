@@ -84,10 +84,7 @@ export class PresenceService implements Service {
     signal.addEventListener('abort', () => trust.off('added', trusted).off('forgotten', trusted));
     // without a source nobody can say who is near, and "away" would be a guess
     if (sources.length > 0) {
-      devices.tellPresence((id) => {
-        const unit = this.#units.foremostOf(id);
-        return unit === undefined ? undefined : this.statusOf(unit);
-      });
+      devices.tellPresence((id) => this.#units.of(id).map((unit) => this.statusOf(unit)));
     }
     this.#units.refresh();
     await this.#readRules();

@@ -36,6 +36,8 @@ export class PresenceUnit implements Disposable {
   #state: PresenceState;
   #alarm: Disposable | undefined;
   #shown = '';
+  /** Of the question, ms since 1970; as it was when it was asked, so that it stays the same each time it is shown. */
+  #answerUntil = 0;
   #disposed = false;
 
   /** @param like a unit of the same device, whose observations hold for this one, too */
@@ -78,6 +80,8 @@ export class PresenceUnit implements Disposable {
     const { rules } = this.#sourced;
     const at = this.#clock.now();
     const { state, decisions } = stepPresence(this.#state, rules, { ...input, at });
+    if (state.question !== undefined && state.question !== this.#state.question)
+      this.#answerUntil = Math.round(this.#clock.wall() + state.question.until - at);
     this.#state = state;
     this.#alarm?.[Symbol.dispose]();
     const deadline = nextDeadline(state, rules, at);
@@ -108,6 +112,7 @@ export class PresenceUnit implements Disposable {
               trip: question.trip,
               why: question.why,
               answerWithinMs: Math.max(0, Math.round(question.until - at)),
+              until: this.#answerUntil,
             },
           }),
     };

@@ -31,14 +31,16 @@ export class PresenceUnits implements Disposable {
     return [...this.#units.values()];
   }
 
-  /** What says most of a device: where a workspace is docked, or could. */
-  foremostOf(deviceId: string): PresenceUnit | undefined {
-    const units = this.list().filter((unit) => unit.deviceId === deviceId);
-    return (
-      units.find(({ state }) => state.placement === 'docked') ??
-      units.find(({ workspace }) => workspace !== undefined) ??
-      units[0]
-    );
+  /** Those of a device, the one that says most first: where a workspace is docked, where something is asked, where one could go. */
+  of(deviceId: string): PresenceUnit[] {
+    const rank = ({ state, workspace }: PresenceUnit): number => {
+      if (state.placement === 'docked') return 0;
+      if (state.question !== undefined) return 1;
+      return workspace === undefined ? 3 : 2;
+    };
+    return this.list()
+      .filter((unit) => unit.deviceId === deviceId)
+      .toSorted((a, b) => rank(a) - rank(b));
   }
 
   /** Observations of a device are for its units, those of this device for all. */
@@ -70,6 +72,8 @@ export class PresenceUnits implements Disposable {
     for (const [key, unit] of this.#units) {
       if (wanted.has(key)) continue;
       this.#units.delete(key);
+      // What it showed and asked is so no longer; of a device that was forgotten nothing is said any more.
+      if (trust.byId(unit.deviceId) !== undefined) unit.feed({ in: 'placed', placement: 'other' });
       unit[Symbol.dispose]();
     }
     return added;

@@ -19,7 +19,7 @@ const near: PresenceStatus = {
 };
 const asking: PresenceStatus = {
   ...near,
-  question: { trip: 'dock', why: 'it is near', answerWithinMs: 48_000 },
+  question: { trip: 'dock', why: 'it is near', answerWithinMs: 48_000, until: 1_700_000_048_000 },
 };
 
 describe('wdock policy simulate', () => {
