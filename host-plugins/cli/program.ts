@@ -148,7 +148,7 @@ export function buildProgram(context: CommandContext, end: (code: number) => voi
   program.command('watch').description('print what happens, until Ctrl-C').action(runs(watch));
   program
     .command('notify')
-    .description('show docks and undocks on the desktop, until Ctrl-C')
+    .description('show docks, undocks and questions of triggers on the desktop, until Ctrl-C')
     .addHelpText(
       'after',
       '\nFor one user, in their session, where systemd starts it. It watches wdockd by\nD-Bus, so that its user needs not be in the group wireless-dock.',

@@ -1,6 +1,6 @@
 import type { DbusConnection } from '../system/dbus/dbus-connection.ts';
 import { makeVariant } from '../system/dbus/dbus-value.ts';
-import type { ShownTrip } from './show-trip.ts';
+import type { Notification } from './notification.ts';
 
 const name = 'org.freedesktop.Notifications';
 const server = { destination: name, path: '/org/freedesktop/Notifications', interface: name } as const;
@@ -8,8 +8,6 @@ const urgencies = { normal: 1, critical: 2 } as const;
 /** Stays until it is replaced; else as long as the desktop finds right, ms. */
 const never = 0;
 const asUsual = -1;
-/** Of the one button. */
-const cancelAction = 'cancel';
 
 /** The desktop's notifications (Desktop Notifications Specification 1.2). Errors as in DbusConnection. */
 export class NotificationServer {
@@ -20,14 +18,17 @@ export class NotificationServer {
   }
 
   /** Shows it in the place of `replaces` (0: none), and returns its number. */
-  async show(shown: ShownTrip, replaces: number, signal: AbortSignal): Promise<number> {
+  async show(shown: Notification, replaces: number, signal: AbortSignal): Promise<number> {
     const capabilities = await this.#capabilities(signal);
     const can = (what: string) => capabilities.includes(what);
-    const actions = shown.canCancel && can('actions') ? [cancelAction, 'Cancel'] : [];
-    const body = can('body-markup') ? escapeMarkup(shown.body) : shown.body;
+    const actions = can('actions') ? shown.buttons.flatMap(({ key, label }) => [key, label]) : [];
+    const { insteadOfButtons } = shown;
+    const text =
+      can('actions') || insteadOfButtons === undefined ? shown.body : `${shown.body}\n${insteadOfButtons}`;
+    const body = can('body-markup') ? escapeMarkup(text) : text;
     const hints = {
       urgency: makeVariant('y', urgencies[shown.urgency]),
-      category: makeVariant('s', 'transfer'),
+      category: makeVariant('s', shown.category),
       ...(shown.percent === undefined ? {} : { value: makeVariant('i', shown.percent) }),
       ...(shown.percent === undefined ? {} : { resident: makeVariant('b', true) }),
     };
@@ -38,7 +39,7 @@ export class NotificationServer {
         signature: 'susssasa{sv}i',
         body: [
           ...['Wireless Dock', replaces, 'computer', shown.summary, body, actions, hints],
-          shown.percent === undefined ? asUsual : never,
+          shown.stays ? never : asUsual,
         ],
       },
       signal,
@@ -46,11 +47,20 @@ export class NotificationServer {
     return Number(id);
   }
 
-  /** Returns what ends it. */
-  onCancel(hear: (id: number) => void): () => void {
-    return this.#bus.listen({ sender: name, interface: name, member: 'ActionInvoked' }, ({ body }) => {
-      if (body[1] === cancelAction) hear(Number(body[0]));
-    });
+  /** Takes it from the screen. One that is not there any more is none to complain of. */
+  async takeAway(id: number, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#bus.call({ ...server, member: 'CloseNotification', signature: 'u', body: [id] }, signal);
+    } catch {
+      signal.throwIfAborted();
+    }
+  }
+
+  /** Tells which button was pressed. Returns what ends it. */
+  onPressed(hear: (id: number, key: string) => void): () => void {
+    return this.#bus.listen({ sender: name, interface: name, member: 'ActionInvoked' }, ({ body }) =>
+      hear(Number(body[0]), String(body[1])),
+    );
   }
 
   /** Tells what its user has put away. Returns what ends it. */

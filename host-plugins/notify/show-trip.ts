@@ -1,12 +1,4 @@
-/** What a notification about a trip says. Pure: what is on the screen follows from how the trip stands. */
-export interface ShownTrip {
-  readonly summary: string;
-  readonly body: string;
-  /** 0 to 100, while it is under way. */
-  readonly percent: number | undefined;
-  readonly canCancel: boolean;
-  readonly urgency: 'normal' | 'critical';
-}
+import type { Notification } from './notification.ts';
 
 /** Properties of org.wirelessdock.Host1.Trip, as far as they are shown. */
 export interface TripProperties {
@@ -31,14 +23,22 @@ export interface TripProperties {
 /** From here on a trip cannot be cancelled (docs/hand-over.md). */
 const beyondReturn: readonly string[] = ['hand-over', 'adapt', 'verify', 'settle'];
 
-export function showTrip(trip: TripProperties): ShownTrip {
+/** What a notification about a trip says. Pure: what is on the screen follows from how the trip stands. */
+export function showTrip(trip: TripProperties): Notification {
   const what = `${trip.WorkspaceName} to ${trip.To}${trip.Simulated ? ' (simulated)' : ''}`;
-  const ended = { percent: undefined, canCancel: false } as const;
+  const ended = { percent: undefined, buttons: [], stays: false, category: 'transfer' } as const;
   switch (trip.State) {
     case 'running': {
       const body = [trip.Stage, trip.Text].filter((part) => part !== '').join(': ');
-      const canCancel = !beyondReturn.includes(trip.Stage);
-      return { summary: `Moving ${what}`, body, percent: trip.Percent, canCancel, urgency: 'normal' };
+      return {
+        summary: `Moving ${what}`,
+        body,
+        buttons: beyondReturn.includes(trip.Stage) ? [] : [{ key: 'cancel', label: 'Cancel' }],
+        percent: trip.Percent,
+        stays: true,
+        urgency: 'normal',
+        category: 'transfer',
+      };
     }
     case 'done':
       return { summary: `Moved ${what}`, body: shortfallsIn(trip), ...ended, urgency: 'normal' };

@@ -22,6 +22,7 @@ const shape = {
       ],
       out: [['id', 'u']],
     },
+    CloseNotification: { in: [['id', 'u']], out: [] },
   },
   properties: {},
   signals: {
@@ -52,6 +53,7 @@ export interface Seen {
 export class Desktop implements AsyncDisposable {
   readonly #bus: DbusConnection;
   readonly seen: Seen[] = [];
+  readonly #takenAway = new Set<number>();
   #last = 0;
   #sender = '';
   #woken = Promise.withResolvers<void>();
@@ -66,7 +68,11 @@ export class Desktop implements AsyncDisposable {
       desktop.#sender = sender;
       return desktop.#show(args);
     };
-    const handlers = { GetCapabilities: () => [[...capabilities]], Notify: notify };
+    const handlers = {
+      GetCapabilities: () => [[...capabilities]],
+      Notify: notify,
+      CloseNotification: (args: readonly unknown[]) => desktop.#takeAway(Number(args[0])),
+    };
     desktop.#bus.export(path, implement(shape, handlers, {}));
     await desktop.#bus.ownName(name, AbortSignal.timeout(10_000));
     return desktop;
@@ -79,6 +85,11 @@ export class Desktop implements AsyncDisposable {
       if (found !== undefined) return found;
       await this.#woken.promise;
     }
+  }
+
+  /** Resolves when whoever notified has taken it from the screen. */
+  async takenAway(id: number): Promise<void> {
+    while (!this.#takenAway.has(id)) await this.#woken.promise;
   }
 
   press(id: number, action: string): void {
@@ -111,9 +122,20 @@ export class Desktop implements AsyncDisposable {
     // Nobody presses what they do not see: first the one who notified gets the number.
     setImmediate(() => {
       this.seen.push({ id, replaces, summary, body, actions, percent: hints.value });
-      this.#woken.resolve();
-      this.#woken = Promise.withResolvers();
+      this.#wake();
     });
     return [id];
+  }
+
+  #takeAway(id: number): readonly unknown[] {
+    this.#takenAway.add(id);
+    this.#bus.emit(path, name, 'NotificationClosed', 'uu', [id, 3]);
+    this.#wake();
+    return [];
+  }
+
+  #wake(): void {
+    this.#woken.resolve();
+    this.#woken = Promise.withResolvers();
   }
 }
