@@ -1,3 +1,4 @@
+import type { DockError } from '../../protocol/dock-error.ts';
 import { peerOf } from '../hand-over/position.ts';
 import type { WorkspacePlace, WorkspacePlaces } from '../presence/workspace-places.ts';
 import type { Workspace } from '../workspace/workspace.ts';
@@ -13,7 +14,20 @@ export function workspacePlaces(workspaces: Workspaces, { dock, undock }: Trips)
     list: () => workspaces.list().map(placeOf),
     dock: async (workspace, target, signal) => void (await dock({ workspace, target }, call(signal))),
     undock: async (workspace, signal) => void (await undock({ workspace }, call(signal))),
+    keep: async (workspace, reason) => await keepHere(workspaces.get(workspace), reason),
   };
+}
+
+/** As WorkspacePlaces.keep. */
+export async function keepHere(
+  workspace: Pick<Workspace, 'activity' | 'idle' | 'isOwner'>,
+  reason: DockError,
+): Promise<boolean> {
+  const { activity, idle } = workspace;
+  if (activity.kind !== 'trip') return false;
+  activity.cancel(reason);
+  await idle;
+  return workspace.isOwner;
 }
 
 function placeOf(workspace: Workspace): WorkspacePlace {

@@ -34,7 +34,13 @@ export interface ObservationSource {
   observe(told: (observation: Observation) => void, signal: AbortSignal): Promise<void>;
 }
 
-/** Holds the host awake (logind's delay inhibitor) while a VM leaves; released when disposed. */
+/** Keeps the host awake until it is disposed. */
+export interface AwakeHold extends Disposable {
+  /** Aborts shortly before the host stops waiting: what cannot be done by then should be undone. */
+  readonly late: AbortSignal;
+}
+
+/** Holds the host awake (logind's delay inhibitor) while a VM leaves. */
 export interface StayAwake {
-  hold(why: string, signal: AbortSignal): Promise<Disposable>;
+  hold(why: string, signal: AbortSignal): Promise<AwakeHold>;
 }

@@ -127,8 +127,7 @@ export class PresenceService implements Service {
   #observed(observation: Observation): void {
     if (this.#stopping.signal.aborted) return;
     this.#units.tell(observation);
-    if (observation.kind === 'leaving')
-      this.#trips.holdAwake(`a workspace goes home before the ${observation.why}`);
+    if (observation.kind === 'leaving') this.#trips.holdAwake(observation.why);
     // what `when` in a policy asks of this device
     if (observation.kind === 'power' || observation.kind === 'cable') void this.#readRules();
   }

@@ -1,3 +1,5 @@
+import type { DockError } from '../../protocol/dock-error.ts';
+
 /** A workspace that this device has to do with, as far as its triggers ask. */
 export interface WorkspacePlace {
   readonly name: string;
@@ -16,4 +18,9 @@ export interface WorkspacePlaces {
   dock(workspace: string, deviceId: string, signal: AbortSignal): Promise<void>;
   /** The same for the way home. */
   undock(workspace: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Ends the trip, whoever began it, that takes the workspace from this device, up to its hand-over. Resolves when that trip
+   * is over, with true where the workspace stays here; with false where none takes it from here.
+   */
+  keep(workspace: string, reason: DockError): Promise<boolean>;
 }

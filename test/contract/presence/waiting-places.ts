@@ -27,6 +27,10 @@ export class WaitingPlaces implements WorkspacePlaces {
     await this.#travel('undock', workspace, signal);
   }
 
+  async keep(): Promise<boolean> {
+    return false;
+  }
+
   async #travel(trip: 'dock' | 'undock', workspace: string, signal: AbortSignal): Promise<void> {
     const tell = (event: Parameters<WatchHub['publish']>[0] & { kind: 'trip' }) => this.#hub.publish(event);
     const at = Date.now();

@@ -6,6 +6,7 @@ import { formatFingerprint } from '../../../host-plugins/pairing/fingerprint.ts'
 import { generateIdentity } from '../../../host-plugins/pairing/identity.ts';
 import { TrustStore } from '../../../host-plugins/pairing/trust-store.ts';
 import type {
+  AwakeHold,
   Observation,
   ObservationSource,
   StayAwake,
@@ -14,6 +15,7 @@ import type { PresenceClock } from '../../../host-plugins/presence/presence-cloc
 import { PresenceService } from '../../../host-plugins/presence/presence-service.ts';
 import { openRules } from '../../../host-plugins/presence/read-rules.ts';
 import type { WorkspacePlace, WorkspacePlaces } from '../../../host-plugins/presence/workspace-places.ts';
+import type { DockError } from '../../../protocol/dock-error.ts';
 import { temporaryFolder } from '../pairing/temporary-folder.ts';
 import { mobileDevice } from '../policies/example-hosts.ts';
 
@@ -54,6 +56,8 @@ interface TripCall {
   readonly signal: AbortSignal;
   /** It has arrived. */
   arrive(): void;
+  /** From now on it cannot be ended. */
+  handOver(): void;
   fail(error: Error): void;
 }
 
@@ -62,6 +66,8 @@ class TestPlaces implements WorkspacePlaces {
   readonly calls: TripCall[] = [];
   readonly #hub: WatchHub;
   readonly #places: Map<string, WorkspacePlace>;
+  /** Trips by hand that shall end. */
+  readonly kept: DockError[] = [];
   #called = Promise.withResolvers<void>();
 
   constructor(hub: WatchHub, places: readonly WorkspacePlace[]) {
@@ -77,6 +83,11 @@ class TestPlaces implements WorkspacePlaces {
 
   undock(workspace: string, signal: AbortSignal): Promise<void> {
     return this.#travel('undock', workspace, undefined, signal);
+  }
+
+  async keep(_workspace: string, reason: DockError): Promise<boolean> {
+    this.kept.push(reason);
+    return true;
   }
 
   /** The trip of this number, counted from 0, when it has been asked for. */
@@ -107,10 +118,12 @@ class TestPlaces implements WorkspacePlaces {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const before = place.where;
     this.move(workspace, 'moving');
-    this.calls.push({ trip, workspace, target, signal, arrive: resolve, fail: reject });
+    const onAbort = () => reject(signal.reason as Error);
+    const handOver = () => signal.removeEventListener('abort', onAbort);
+    this.calls.push({ trip, workspace, target, signal, arrive: resolve, handOver, fail: reject });
     this.#called.resolve();
     this.#called = Promise.withResolvers();
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    signal.addEventListener('abort', onAbort, { once: true });
     try {
       await promise;
       this.move(workspace, { at: target ?? place.home });
@@ -121,14 +134,16 @@ class TestPlaces implements WorkspacePlaces {
   }
 }
 
-/** logind's end: what was held, and what of it was let go. */
+/** logind's end: what was held, what of it was let go, and when its patience is about to end. */
 class TestStayAwake implements StayAwake {
   held = 0;
+  readonly late = new AbortController();
   #released = Promise.withResolvers<void>();
 
-  async hold(): Promise<Disposable> {
+  async hold(): Promise<AwakeHold> {
     this.held++;
     return {
+      late: this.late.signal,
       [Symbol.dispose]: () => {
         this.held--;
         this.#released.resolve();
@@ -145,6 +160,8 @@ export interface FixtureSettings {
   readonly triggers: string;
   readonly workspaces?: readonly WorkspacePlace[];
   readonly sources?: readonly ObservationSource[];
+  /** What keeps the device awake; default: the test's. */
+  readonly guard?: StayAwake;
 }
 
 export const atHome: WorkspacePlace = {
@@ -161,7 +178,7 @@ export const visitor: WorkspacePlace = {
 };
 
 /** The service with the real engine, hub, trust and policy files; its eyes, clock and trips are the test's. */
-export async function presence({ triggers, workspaces = [atHome], sources = [] }: FixtureSettings) {
+export async function presence({ triggers, workspaces = [atHome], sources = [], guard }: FixtureSettings) {
   const folder = await temporaryFolder();
   const policyFile = join(folder.path, 'mid.yaml');
   const write = (section: string) => writeFile(policyFile, `version: 1\ntriggers: ${section}\n`);
@@ -197,7 +214,7 @@ export async function presence({ triggers, workspaces = [atHome], sources = [] }
     hub,
     places,
     sources: [...sources, scripted],
-    stayAwake,
+    stayAwake: guard ?? stayAwake,
     openRules: (signal) =>
       openRules(
         { policyFolders: [folder.path], deviceName: 'mid', discoverHost: async () => mobileDevice },

@@ -218,3 +218,88 @@ describe('a device that is about to sleep', () => {
     expect(staying.places.calls).toEqual([]);
   });
 });
+
+describe('a device that will not wait much longer with its sleep', () => {
+  const late = new DockError('timeout', 'this device is about to leave');
+  const stays = 'not in time: "work" stays here, the computer sleeps with it';
+
+  it('keeps a visitor whose way home is not over, and is held awake until that is undone', async () => {
+    await using here = await presence({ triggers: '{}', workspaces: [visitor] });
+    here.tell({ kind: 'leaving', why: 'sleep' });
+    const trip = await here.places.call(0);
+    const released = here.stayAwake.released();
+    here.stayAwake.late.abort(late);
+    expect(trip.signal.reason).toMatchObject({ kind: 'timeout', message: stays });
+    await released;
+    expect(here.places.list()).toEqual([visitor]);
+    expect(here.logged.join('')).toContain(JSON.stringify(stays).slice(1, -1));
+    expect(here.logged.join('')).not.toContain('did not come about');
+  });
+
+  it('begins no trip that waited for another one', async () => {
+    const play = { ...atHome, name: 'play' };
+    await using here = await presence({ triggers: '{ dock: auto }', workspaces: [atHome, play] });
+    here.measure(-50, 30);
+    const first = await here.places.call(0);
+    here.tell({ kind: 'leaving', why: 'sleep' });
+    await expect.poll(() => here.stayAwake.held).toBe(1);
+    const released = here.stayAwake.released();
+    here.stayAwake.late.abort(late);
+    await released;
+    expect(first.signal.aborted).toBe(true);
+    expect(here.places.calls).toHaveLength(1);
+    expect(here.places.list()).toEqual([atHome, play]);
+  });
+
+  it('lets a hand-over that has begun go on, and says nothing of a stay', async () => {
+    await using here = await presence({ triggers: '{}', workspaces: [visitor] });
+    here.tell({ kind: 'leaving', why: 'sleep' });
+    const trip = await here.places.call(0);
+    const released = here.stayAwake.released();
+    trip.handOver();
+    here.stayAwake.late.abort(late);
+    expect(here.stayAwake.held).toBe(1);
+    trip.arrive();
+    await released;
+    expect(here.places.list()).toMatchObject([{ where: { at: pc.id } }]);
+    expect(here.logged.join('')).not.toContain('not in time');
+  });
+
+  it('ends a trip that somebody began by hand', async () => {
+    await using here = await presence({ triggers: '{}', workspaces: [visitor] });
+    here.places.move('work', 'moving');
+    here.tell({ kind: 'leaving', why: 'sleep' });
+    await expect.poll(() => here.stayAwake.held).toBe(1);
+    here.stayAwake.late.abort(late);
+    expect(here.places.kept).toMatchObject([{ kind: 'timeout', message: stays }]);
+    await expect.poll(() => here.logged.join('')).toContain('stays here, the computer sleeps with it');
+    here.places.move('work', { at: self.id });
+  });
+
+  it('tries to the last to get a visitor home before a shutdown, which would be a power cut for it', async () => {
+    await using here = await presence({ triggers: '{}', workspaces: [visitor] });
+    here.tell({ kind: 'leaving', why: 'shutdown' });
+    const trip = await here.places.call(0);
+    const released = here.stayAwake.released();
+    here.stayAwake.late.abort(late);
+    expect(trip.signal.aborted).toBe(false);
+    expect(here.logged.join('')).toContain('what has not left by then loses its power');
+    trip.arrive();
+    await released;
+  });
+
+  it.each([
+    ['sleep', 'until this computer wakes'],
+    ['shutdown', 'until this computer is on again'],
+  ] as const)('leaves a workspace away that has not come home before its %s', async (why, until) => {
+    await using here = await presence({ triggers: '{}', workspaces: [docked] });
+    here.tell({ kind: 'leaving', why });
+    const trip = await here.places.call(0);
+    const released = here.stayAwake.released();
+    here.stayAwake.late.abort(late);
+    expect(trip.signal.aborted).toBe(true);
+    await released;
+    expect(here.places.list()).toEqual([docked]);
+    expect(here.logged.join('')).toContain(`stays where it is, and waits for its disk ${until}`);
+  });
+});

@@ -2,13 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DockError } from '../../../../protocol/dock-error.ts';
 import { HeldProgram } from '../../../system/process/held-program.ts';
-import type { StayAwake } from '../../observation.ts';
-
-/** Keeps the host awake until it is disposed. */
-export interface AwakeHold extends Disposable {
-  /** Aborts shortly before logind stops waiting: what cannot be done by then should be undone. */
-  readonly late: AbortSignal;
-}
+import type { AwakeHold, StayAwake } from '../../observation.ts';
 
 /** After `leave`, how long somebody may take to say that there is something to do first, ms. */
 const claimMs = 500;
