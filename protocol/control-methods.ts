@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Resource } from './allocation.ts';
+import { CpuModelChoice, Docking } from './docking.ts';
 import { DeviceClass, HostProfile } from './host-profile.ts';
 import { TripOutcome } from './outcome.ts';
 import { PresenceStatus } from './presence.ts';
@@ -112,6 +113,10 @@ const Paired = z.strictObject({
   device: DeviceStatus,
   /** Of this device, for the user to see the same one on the other screen. */
   ownFingerprint: z.string(),
+  /** What new workspaces get as CPU from now on; absent where this device cannot tell. */
+  cpuModel: CpuModelChoice.optional(),
+  /** What the other device is to the workspaces that there are. */
+  docking: z.array(Docking).optional(),
 });
 
 const Nothing = z.strictObject({});
@@ -184,9 +189,12 @@ export const controlMethods = {
       savedState: z.string().optional(),
       guestAddresses: z.array(z.string()).optional(),
       policy: z.string().optional(),
+      /** A named model with its version, or `common` (default): the newest that all trusted devices have. */
+      cpuModel: z.string().optional(),
     }),
     result: z.strictObject({
       status: WorkspaceStatus,
+      cpuModel: CpuModelChoice,
       disk: z.strictObject({
         path: z.string(),
         format: z.enum(['raw', 'qcow2']),
@@ -198,9 +206,22 @@ export const controlMethods = {
   'workspace.list': { params: Nothing, result: z.array(WorkspaceStatus) },
   'workspace.show': {
     params: z.strictObject({ name: WorkspaceName }),
-    result: z.strictObject({ status: WorkspaceStatus, record: z.unknown(), journal: z.array(z.string()) }),
+    result: z.strictObject({
+      status: WorkspaceStatus,
+      record: z.unknown(),
+      journal: z.array(z.string()),
+      /** Absent where the workspace is broken, or this device's QEMU does not answer. */
+      docking: z.array(Docking).optional(),
+    }),
   },
-  'workspace.start': { params: z.strictObject({ name: WorkspaceName }), result: WorkspaceStatus },
+  'workspace.start': {
+    params: z.strictObject({
+      name: WorkspaceName,
+      /** Another model from now on, as in `workspace.create`; refused where it starts from a saved state. */
+      cpuModel: z.string().optional(),
+    }),
+    result: WorkspaceStatus,
+  },
   'workspace.stop': {
     /** `force` pulls the plug instead of asking the guest to power off. */
     params: z.strictObject({ name: WorkspaceName, force: z.boolean().default(false) }),

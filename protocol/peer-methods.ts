@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { Allocation } from './allocation.ts';
 import { Decision } from './control-methods.ts';
+import { CpuCapability, CpuModelName } from './cpu-capability.ts';
 import { GuestState } from './guest-state.ts';
 import { HostProfile, LanChange } from './host-profile.ts';
 import { GuestSummary, Shortfall, TripOutcome } from './outcome.ts';
@@ -32,6 +33,11 @@ export const peerMethods = {
   describe: {
     params: Nothing,
     result: z.strictObject({ name: z.string(), version: z.string(), profile: HostProfile }),
+  },
+  /** What this device can give a guest as CPU, of these models. */
+  'cpu-capability': {
+    params: z.strictObject({ models: z.array(CpuModelName).max(500) }),
+    result: CpuCapability,
   },
   /** What this device would give the workspace: its own policy, its own profile. */
   choose: {

@@ -178,6 +178,9 @@ export function buildProgram(context: CommandContext, end: (code: number) => voi
   return program;
 }
 
+const cpuModelHelp =
+  'the name of one, such as Haswell-v4, or common: the newest that all trusted devices have (default: common)';
+
 type Runs = <Rest extends unknown[]>(
   command: (run: CommandRun, ...args: Rest) => Promise<number>,
 ) => (...args: unknown[]) => Promise<void>;
@@ -207,6 +210,7 @@ function addWorkspaceCommands(program: Command, runs: Runs): void {
     .option('--address <ip/length...>', 'addresses that the guest has, where they are known')
     .option('--saved-state <file>', 'the first start takes this saved state instead of booting')
     .option('--policy <file>', 'policy overrides of this workspace')
+    .option('--cpu-model <model>', cpuModelHelp)
     .addHelpText('after', '\nExample:\n  wdock workspace create work --disk ~/work.qcow2 --base-memory 768')
     .hook('preAction', (command) => {
       const { kernel, initrd, append } = command.opts<Record<string, string | undefined>>();
@@ -224,6 +228,11 @@ function addWorkspaceCommands(program: Command, runs: Runs): void {
     .command('start')
     .argument('<name>')
     .description('run it on this device')
+    .option('--cpu-model <model>', 'another one from now on: the name of one, or common')
+    .addHelpText(
+      'after',
+      '\nWith another CPU model the guest finds another processor, as if its disk had\nbeen put into another computer. `wdock workspace show` says where it can dock.',
+    )
     .action(runs(startWorkspace));
   workspace
     .command('stop')

@@ -1,7 +1,9 @@
 import type { Check, ControlMethod, controlMethods } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
+import type { CpuModelChoice, Docking } from '../../protocol/docking.ts';
 import type { PeerMethod, peerMethods } from '../../protocol/peer-methods.ts';
 import type { PeerCaller, PeerConnections } from '../pairing/peer-connections.ts';
+import type { TrustedDevice } from '../pairing/trust-store.ts';
 import type { RunningCall } from '../rpc/rpc-server.ts';
 import type { RpcHandlerPart } from '../rpc/rpc-types.ts';
 
@@ -13,6 +15,11 @@ export type Peers = PeerConnections<typeof peerMethods>;
 
 /** Looks at something that has to be in order on this host, for `wdock doctor`. Quick; throws only when the signal aborts. */
 export type HostCheck = (signal: AbortSignal) => Promise<readonly Check[]>;
+
+/** What a device that was just paired is to the workspaces that there are. Takes seconds at most; throws where this device cannot tell. */
+export type MeetDevice = (
+  device: TrustedDevice,
+) => Promise<{ readonly cpuModel: CpuModelChoice; readonly docking: Docking[] }>;
 
 /**
  * What goes on when its caller is gone. A terminal that is closed is not a wish to undo a dock: `wdock cancel` is,

@@ -10,7 +10,7 @@ import { Channels } from '../tunnel/channels.ts';
 import type { DaemonConfig } from './config.ts';
 import { ControlServer } from './control-server.ts';
 import { DeviceDirectory, deviceHandlers } from './device-directory.ts';
-import type { ControlHandlers, PeerHandlers, Peers } from './handlers.ts';
+import type { ControlHandlers, MeetDevice, PeerHandlers, Peers } from './handlers.ts';
 import type { Service } from './lifecycle.ts';
 import { pairingHandlers } from './pairing-handlers.ts';
 import { PeerServer } from './peer-server.ts';
@@ -69,11 +69,20 @@ export const daemonModule = new ContainerModule(({ bind }) => {
         server: SecureServer,
         directory: DeviceDirectory,
         log: Logger,
+        meet: MeetDevice | undefined,
       ) => {
         const desk = new PairingDesk({ identity, name: config.device.name, trust, server });
-        return pairingHandlers(desk, directory, identity, log);
+        return pairingHandlers(desk, directory, identity, log, meet);
       },
-      [T.Config, T.Identity, T.TrustStore, T.SecureServer, T.Devices, T.Log],
+      [
+        T.Config,
+        T.Identity,
+        T.TrustStore,
+        T.SecureServer,
+        T.Devices,
+        T.Log,
+        { serviceIdentifier: T.Meet, optional: true },
+      ],
     )
     .inSingletonScope();
   bind<ControlHandlers>(T.ControlHandlers)

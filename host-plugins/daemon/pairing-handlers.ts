@@ -5,7 +5,7 @@ import type { Identity } from '../pairing/identity.ts';
 import type { PairingDesk } from '../pairing/pairing-desk.ts';
 import type { TrustedDevice } from '../pairing/trust-store.ts';
 import type { DeviceDirectory } from './device-directory.ts';
-import type { ControlHandlers } from './handlers.ts';
+import type { ControlHandlers, MeetDevice } from './handlers.ts';
 
 /** Pairing as wdock asks for it. The log says what happened, and never a code. */
 export function pairingHandlers(
@@ -13,6 +13,7 @@ export function pairingHandlers(
   directory: DeviceDirectory,
   identity: Identity,
   log: Logger,
+  meet: MeetDevice | undefined,
 ): ControlHandlers {
   const pair = async (run: () => Promise<TrustedDevice>) => {
     let device: TrustedDevice;
@@ -26,8 +27,13 @@ export function pairingHandlers(
     }
     log.info({ peer: device.name, id: device.id, address: device.address, trust: device.trust }, 'paired');
     // it is paired, whatever becomes of the caller; the directory has a limit of its own
-    const status = await directory.statusOf(device, new AbortController().signal);
-    return { device: status, ownFingerprint: formatFingerprint(identity.id) };
+    const [status, met] = await Promise.all([
+      directory.statusOf(device, new AbortController().signal),
+      meet?.(device).catch((error: unknown) => {
+        log.warn({ peer: device.name, err: error }, 'what it changes for the workspaces cannot be told');
+      }),
+    ]);
+    return { device: status, ownFingerprint: formatFingerprint(identity.id), ...met };
   };
   return {
     'pair.offer': async (wish, { signal, progress }) =>

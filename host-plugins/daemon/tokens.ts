@@ -29,6 +29,8 @@ export const DaemonToken = {
   PeerHandlers: Symbol.for('wireless-dock.peer-handlers'),
   /** `HostCheck`: lines of `wdock doctor`; bound as often as there are some */
   Checks: Symbol.for('wireless-dock.checks'),
+  /** `MeetDevice`: what a device that was just paired changes; optional */
+  Meet: Symbol.for('wireless-dock.meet'),
   /** `Service`: what is started and stopped; bound as often as there are some */
   Service: Symbol.for('wireless-dock.service'),
 } as const;

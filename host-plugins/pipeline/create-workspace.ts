@@ -3,7 +3,9 @@ import { access, stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { loadPolicy } from '../../policies/load-policies.ts';
 import { DockError } from '../../protocol/dock-error.ts';
+import type { CpuModelChoice } from '../../protocol/docking.ts';
 import { MachineContract, type WorkspaceRecord } from '../../protocol/workspace.ts';
+import type { CpuModels } from '../cpu-model/cpu-models.ts';
 import {
   defaultBaseMemoryMiB,
   defaultMaxPluggedMemoryMiB,
@@ -20,7 +22,7 @@ export interface CreateParts {
   readonly workspaces: Workspaces;
   readonly chooser: ChooserSettings;
   readonly selfId: string;
-  readonly cpuModel: (signal: AbortSignal) => Promise<string>;
+  readonly cpuModels: Pick<CpuModels, 'choose'>;
 }
 
 /** Makes a workspace that can start here. Throws one error with all that is wrong, each with its option's name. */
@@ -28,7 +30,7 @@ export async function createWorkspace(
   parts: CreateParts,
   asked: CreateParams,
   signal: AbortSignal,
-): Promise<{ workspace: Workspace; disk: CheckedDisk }> {
+): Promise<{ workspace: Workspace; disk: CheckedDisk; cpuModel: CpuModelChoice }> {
   const { workspaces, chooser } = parts;
   if (workspaces.find(asked.name) !== undefined) {
     throw new DockError('conflict', `there is a workspace "${asked.name}" already`);
@@ -52,18 +54,22 @@ export async function createWorkspace(
       await loadPolicy(policy, signal);
     });
   }
+  const cpuModel = await attempt(wrong, '--cpu-model', signal, () =>
+    parts.cpuModels.choose(params.cpuModel, signal),
+  );
   refuseWrongOptions(wrong);
-  if (disk === undefined) throw new DockError('internal', 'the disk was neither taken nor refused');
-  const record = await makeRecord(parts, params, disk, signal);
-  return { workspace: await workspaces.create(record), disk };
+  if (disk === undefined || cpuModel === undefined)
+    throw new DockError('internal', 'an option was neither taken nor refused');
+  const record = makeRecord(parts, params, disk, cpuModel.model);
+  return { workspace: await workspaces.create(record), disk, cpuModel };
 }
 
-async function makeRecord(
+function makeRecord(
   parts: CreateParts,
   params: CreateParams,
   { path, format }: CheckedDisk,
-  signal: AbortSignal,
-): Promise<WorkspaceRecord> {
+  cpuModel: string,
+): WorkspaceRecord {
   const { kernel, savedState, policy } = params;
   const ids = newMachineIds();
   return {
@@ -72,7 +78,7 @@ async function makeRecord(
     homeDevice: parts.selfId,
     contract: MachineContract.parse({
       machineType,
-      cpuModel: await parts.cpuModel(signal),
+      cpuModel,
       baseMemoryMiB: params.baseMemoryMiB ?? defaultBaseMemoryMiB,
       maxPluggedMemoryMiB: params.maxPluggedMemoryMiB ?? defaultMaxPluggedMemoryMiB,
       uuid: params.uuid ?? ids.uuid,
@@ -120,6 +126,7 @@ async function attempt<T>(
       case 'usage':
       case 'not-found':
       case 'config-invalid':
+      case 'does-not-fit':
         wrong.push({ option, message, kind, detail });
         return undefined;
       case 'io':

@@ -3,9 +3,8 @@ import type { Peers } from '../daemon/handlers.ts';
 import type { HandOverPorts } from '../hand-over/hand-over-driver.ts';
 import { OutgoingMigration } from '../qemu/outgoing-migration.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { type AdaptSurroundings, prepareToRun } from './adapt-workspace.ts';
-import type { ChooserSettings } from './choose.ts';
-import { startWorkspace } from './start-workspace.ts';
+import { prepareToRun } from './adapt-workspace.ts';
+import { type StartParts, startWorkspace } from './start-workspace.ts';
 
 /** One message to the other device, ms; the hand-over says it again by itself. */
 const sendLimitMs = 5_000;
@@ -17,12 +16,8 @@ const maxRestarts = 3;
 const restartWindowMs = 10 * 60_000;
 
 /** The hand-over's hands on this device: QEMU, the other device, the disk. */
-export function handOverPorts(
-  workspace: Workspace,
-  peers: Peers,
-  adapting: AdaptSurroundings,
-  chooser: ChooserSettings,
-): HandOverPorts {
+export function handOverPorts(workspace: Workspace, peers: Peers, starting: StartParts): HandOverPorts {
+  const { adapting } = starting;
   const restarts: number[] = [];
   const { name, keeper } = workspace;
   const { log } = workspace.surroundings;
@@ -81,7 +76,7 @@ export function handOverPorts(
           { workspace: name },
           'its memory is lost, as in a power cut: starting it again from its disk',
         );
-        await startWorkspace(workspace, chooser, adapting, AbortSignal.timeout(startLimitMs));
+        await startWorkspace(workspace, starting, AbortSignal.timeout(startLimitMs));
       },
       inspectDisk: (epoch) => workspace.inspectDisk(epoch),
     },

@@ -5,7 +5,7 @@ import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import { Token } from '../contract/tokens.ts';
 import type { DaemonConfig } from '../daemon/config.ts';
 import type { DeviceDirectory } from '../daemon/device-directory.ts';
-import type { ControlHandlers, HostCheck, PeerHandlers, Peers } from '../daemon/handlers.ts';
+import type { ControlHandlers, HostCheck, MeetDevice, PeerHandlers, Peers } from '../daemon/handlers.ts';
 import type { Service } from '../daemon/lifecycle.ts';
 import type { Renewal } from '../daemon/renewal.ts';
 import { DaemonToken } from '../daemon/tokens.ts';
@@ -99,6 +99,12 @@ export const pipelineModule = new ContainerModule(({ bind }) => {
   bind<WorkspacePlaces>(PresenceToken.Places)
     .toResolvedValue(
       ofService((service) => service.places),
+      [PipelineToken.Service],
+    )
+    .inSingletonScope();
+  bind<MeetDevice>(DaemonToken.Meet)
+    .toResolvedValue(
+      ofService((service) => service.meet),
       [PipelineToken.Service],
     )
     .inSingletonScope();

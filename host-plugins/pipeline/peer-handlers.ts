@@ -3,6 +3,7 @@ import { DockError } from '../../protocol/dock-error.ts';
 import { HandOverMessage } from '../../protocol/hand-over-messages.ts';
 import type { TrustLevel } from '../../protocol/trust-level.ts';
 import type { MachineFilling, WorkspaceRecord } from '../../protocol/workspace.ts';
+import type { CpuModels } from '../cpu-model/cpu-models.ts';
 import type { PeerHandlers } from '../daemon/handlers.ts';
 import { peerOf } from '../hand-over/position.ts';
 import { requireQemu } from '../qemu/check-qemu.ts';
@@ -14,6 +15,7 @@ import type { Adaptation } from './adaptation.ts';
 import { Arrival } from './arrival.ts';
 import type { ChooserSettings } from './choose.ts';
 import { chooseForPeer, requireAllowed } from './choose-for-peer.ts';
+import { cpuShape } from './cpu-shapes.ts';
 import { requireRunningHere, startTrip, type TripHandlersParts } from './trip-handlers.ts';
 
 /** State and runtime folders hold some logs and sockets, MiB. */
@@ -21,6 +23,7 @@ const freeDiskMiB = 64;
 
 export interface PeerHandlersParts extends TripHandlersParts {
   readonly chooser: ChooserSettings;
+  readonly cpuModels: CpuModels;
   readonly version: string;
   readonly stateFolder: string;
   readonly runtimeFolder: string;
@@ -29,7 +32,7 @@ export interface PeerHandlersParts extends TripHandlersParts {
 }
 
 export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
-  const { workspaces, chooser, trust } = parts;
+  const { workspaces, chooser, cpuModels, trust } = parts;
   const { anchors } = parts.trips;
   const involved = (workspaceName: string, deviceId: string) => {
     const workspace = workspaces.get(workspaceName);
@@ -47,6 +50,7 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
       version: parts.version,
       profile: await chooser.discoverHost(signal),
     }),
+    'cpu-capability': async ({ models }, { signal }) => await cpuModels.answer(models, signal),
     choose: async (params, { caller, signal }) => {
       const { profile, allocation, decisions, move } = await chooseForPeer(
         parts,
@@ -59,6 +63,7 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
     prepare: async (params, { caller, signal }) => {
       workspaces.requireReadable(params.workspace);
       await requireQemu(signal);
+      await cpuModels.requireHere(cpuShape(params.workspace, params.contract), signal);
       if (params.keepNothing === true) await requireMemoryIsNotKept();
       await requireAllowed(parts, caller.deviceId, params, signal);
       const known = workspaces.find(params.workspace);
@@ -97,6 +102,14 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
           `"${params.workspace}" is ${workspace.status().state} on this device`,
         );
       }
+      const { contract } = workspace.record;
+      const { cpuModel } = params.contract;
+      if (workspace.isHome && contract.cpuModel !== cpuModel) {
+        throw new DockError(
+          'conflict',
+          `"${params.workspace}" has the CPU model ${contract.cpuModel} at its home, and comes with ${cpuModel}`,
+        );
+      }
       if (workspace.activity.kind !== 'idle') {
         throw new DockError(
           'conflict',
@@ -111,6 +124,7 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
       const { keepNothing: _, ...kept } = workspace.record;
       await workspace.replace({
         ...kept,
+        contract: { ...contract, cpuModel }, // its home may have given it another one since it was here
         allocation: params.allocation,
         guestAddresses: params.guestAddresses,
         ...(workspace.isHome ? {} : keepNothing(params)),

@@ -1,11 +1,15 @@
+import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { HostDescription } from '../../protocol/agent-channel.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { ProgressEvent } from '../../protocol/progress-event.ts';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
+import { CpuModels } from '../cpu-model/cpu-models.ts';
+import { OwnCpu } from '../cpu-model/own-cpu.ts';
+import { ToldCpus } from '../cpu-model/told-cpus.ts';
 import type { DaemonConfig } from '../daemon/config.ts';
 import type { DeviceDirectory } from '../daemon/device-directory.ts';
-import type { ControlHandlers, HostCheck, PeerHandlers, Peers } from '../daemon/handlers.ts';
+import type { ControlHandlers, HostCheck, MeetDevice, PeerHandlers, Peers } from '../daemon/handlers.ts';
 import type { Service } from '../daemon/lifecycle.ts';
 import type { Renewal } from '../daemon/renewal.ts';
 import type { WatchHub } from '../daemon/watch-hub.ts';
@@ -13,8 +17,6 @@ import type { Identity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import type { WorkspacePlaces } from '../presence/workspace-places.ts';
 import { readAccelerator } from '../qemu/accelerator.ts';
-import { chooseCpuModel } from '../qemu/choose-cpu-model.ts';
-import { readCpuDefinitions } from '../qemu/cpu-model.ts';
 import type { HostInventory } from '../system/host-inventory/host-inventory.ts';
 import type { HostNetwork } from '../system/network/host-network.ts';
 import type { Channels } from '../tunnel/channels.ts';
@@ -23,6 +25,7 @@ import { WorkspaceStore } from '../workspace/workspace-store.ts';
 import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
 import { Anchors } from './anchors.ts';
 import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
+import { cpuCheck, shapesFor } from './cpu-shapes.ts';
 import { deviceStateHandlers } from './device-handlers.ts';
 import { peerHandlers } from './peer-handlers.ts';
 import { systemClock } from './stage-clock.ts';
@@ -59,6 +62,9 @@ export class PipelineService implements Service {
   readonly peerHandlers: PeerHandlers;
   /** For the triggers. */
   readonly places: WorkspacePlaces;
+  /** For pairing. */
+  readonly meet: MeetDevice;
+  readonly #cpuModels: CpuModels;
   readonly #parts: PipelineParts;
   readonly #workspaces: Workspaces;
 
@@ -107,6 +113,19 @@ export class PipelineService implements Service {
       },
     };
     const store = new WorkspaceStore(config.stateFolder, config.runtimeFolder);
+    const cpuModels = new CpuModels({
+      deviceName: self.name,
+      own: new OwnCpu(),
+      told: new ToldCpus(join(config.stateFolder, 'cpus.json'), (why) =>
+        log.warn({ err: why }, 'what other devices can is asked again'),
+      ),
+      trust,
+      peers,
+      log,
+      modelsInUse: () => this.#workspaces.list().map(({ record }) => record.contract.cpuModel),
+    });
+    this.#cpuModels = cpuModels;
+    this.meet = async (device) => await cpuModels.meet(device, shapesFor(this.#workspaces.list(), device.id));
     this.#workspaces = new Workspaces({
       surroundings: {
         self: { id: identity.id, host },
@@ -121,6 +140,7 @@ export class PipelineService implements Service {
       adapting,
       peers,
       chooser,
+      cpuModels,
       anchors,
       onChange,
       onVisitOver: ({ name }) => renewal.request(`"${name}" has left, and nothing of it is kept`),
@@ -144,6 +164,7 @@ export class PipelineService implements Service {
         plugins,
         clock: systemClock,
         anchors,
+        cpuModels,
         limits: {
           downtimeLimitMs,
           maxDowntimeMs,
@@ -164,7 +185,7 @@ export class PipelineService implements Service {
         chooser,
         adapting,
         selfId: identity.id,
-        cpuModel: chooseModel,
+        cpuModels,
       }),
       ...tripCalls,
       ...deviceStateHandlers({
@@ -174,13 +195,14 @@ export class PipelineService implements Service {
         peers,
         plugins,
         chooser,
-        checks: parts.checks,
+        checks: [...parts.checks, cpuCheck(cpuModels, trust, () => this.#workspaces.list())],
         version: parts.version,
       }),
     };
     this.peerHandlers = peerHandlers({
       ...trips,
       chooser,
+      cpuModels,
       version: parts.version,
       stateFolder: config.stateFolder,
       runtimeFolder: config.runtimeFolder,
@@ -192,6 +214,7 @@ export class PipelineService implements Service {
     this.#parts.renewal.waitFor(() => this.#workspaces.underWay());
     this.#parts.peers.on('reachable', (device) => this.#workspaces.linkUp(device.id));
     await this.#workspaces.recover(signal);
+    this.#cpuModels.begin();
   }
 
   async stop(): Promise<void> {
@@ -207,11 +230,4 @@ export class PipelineService implements Service {
 /** Of a visitor of which nothing is kept: messages and outcomes name what is in the guest. */
 function withoutContent(event: ProgressEvent): object {
   return { kind: event.kind, at: event.at, ...('stage' in event ? { stage: event.stage } : {}) };
-}
-
-/** For a new workspace: what this device offers. Pairing will ask the other devices, too. */
-async function chooseModel(signal: AbortSignal): Promise<string> {
-  const { accelerator } = await readAccelerator();
-  const models = await readCpuDefinitions(accelerator, signal);
-  return chooseCpuModel([{ device: 'this device', accelerator, models }]);
 }

@@ -1,6 +1,7 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import type { Shortfall, TripOutcome } from '../../protocol/outcome.ts';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
+import type { CpuModels } from '../cpu-model/cpu-models.ts';
 import type { Peers } from '../daemon/handlers.ts';
 import type { MigrationLimits } from '../qemu/migration-settings.ts';
 import { readFilling } from '../qemu/read-filling.ts';
@@ -9,6 +10,7 @@ import { observeLimitMs } from './adapt-here.ts';
 import type { Anchors } from './anchors.ts';
 import { awaitAdapted } from './await-adapted.ts';
 import { readPolicyText } from './choose.ts';
+import { cpuShape } from './cpu-shapes.ts';
 import { Departure } from './departure.ts';
 import { discoverGuest } from './discover-guest.ts';
 import { chooseGuard, guardGuest } from './guard-guest.ts';
@@ -26,6 +28,7 @@ export interface TripSurroundings {
   readonly clock: Clock;
   readonly limits: MigrationLimits;
   readonly anchors: Anchors;
+  readonly cpuModels: Pick<CpuModels, 'requireMove'>;
 }
 
 export interface TripRequest {
@@ -58,10 +61,11 @@ export async function runTrip(
   surroundings: TripSurroundings,
   signal: AbortSignal,
 ): Promise<TripOutcome> {
-  const { peers, plugins, clock, anchors } = surroundings;
+  const { peers, plugins, clock, anchors, cpuModels } = surroundings;
   const { target, kind, emit } = request;
   const { self } = workspace.surroundings;
   const machine = workspace.keeper.require();
+  const shape = cpuShape(workspace.name, workspace.record.contract);
   const stages = new StageClock(emit, clock);
   const rollback = new Rollback(undoLimitMs);
   const begin = clock.monotonic();
@@ -76,6 +80,7 @@ export async function runTrip(
       const [peer, seen] = await Promise.all([
         peers.call(target.id, 'describe', {}, ask),
         discoverGuest(machine.agent, AbortSignal.any([signal, AbortSignal.timeout(observeLimitMs)])),
+        cpuModels.requireMove(shape, machine.qmp, target.id, ask.signal),
       ]);
       signal.throwIfAborted();
       if (seen.guest === undefined) {

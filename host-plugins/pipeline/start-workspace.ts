@@ -1,10 +1,12 @@
 import { access } from 'node:fs/promises';
 import { DockError } from '../../protocol/dock-error.ts';
+import type { CpuModels } from '../cpu-model/cpu-models.ts';
 import { requireQemu } from '../qemu/check-qemu.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, adaptWorkspace, prepareToRun } from './adapt-workspace.ts';
 import type { Adaptation } from './adaptation.ts';
 import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
+import { cpuShape } from './cpu-shapes.ts';
 
 /** How long a guest that was asked to power off may take, ms; a desktop with open documents needs a while. */
 const powerDownLimitMs = 120_000;
@@ -12,14 +14,21 @@ const powerDownLimitMs = 120_000;
 /** Closing the disk after a start that failed, ms. */
 const closeLimitMs = 30_000;
 
+export interface StartParts {
+  readonly chooser: ChooserSettings;
+  readonly adapting: AdaptSurroundings;
+  readonly cpuModels: Pick<CpuModels, 'choose' | 'requireHere'>;
+  /** Another CPU model from now on. */
+  readonly cpuModel?: string | undefined;
+}
+
 /**
  * Starts a workspace that this device owns: from its saved state the first time where it has one, else from its
  * disk. Returns when the guest runs; adapting goes on in the background and is returned.
  */
 export async function startWorkspace(
   workspace: Workspace,
-  chooser: ChooserSettings,
-  adapting: AdaptSurroundings,
+  { chooser, adapting, cpuModels, cpuModel }: StartParts,
   signal: AbortSignal,
 ): Promise<Adaptation> {
   const { keeper, handOver, name } = workspace;
@@ -31,6 +40,8 @@ export async function startWorkspace(
   }
   if (keeper.machine !== undefined) throw new DockError('conflict', `the workspace "${name}" runs already`);
   await requireQemu(signal); // an older one runs, and loses memory in its first move
+  if (cpuModel !== undefined) await changeCpuModel(workspace, cpuModels, cpuModel, signal);
+  await cpuModels.requireHere(cpuShape(name, workspace.record.contract), signal);
   const { allocation } = await chooseHere(
     chooser,
     workspace.record.contract,
@@ -70,6 +81,28 @@ export async function startWorkspace(
   }
   await handOver.input({ in: 'resumed' });
   return adaptWorkspace(workspace, adapting);
+}
+
+/** Its guest finds another processor at this start; a state that was saved with the former one could not be loaded. */
+async function changeCpuModel(
+  workspace: Workspace,
+  cpuModels: Pick<CpuModels, 'choose'>,
+  wish: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, record, isHome } = workspace;
+  if (!isHome) {
+    throw new DockError('conflict', `only the home device of "${name}" can give it another CPU model`);
+  }
+  const { model } = await cpuModels.choose(wish, signal);
+  if (model === record.contract.cpuModel) return;
+  if (record.savedState !== undefined) {
+    throw new DockError(
+      'conflict',
+      `"${name}" starts from a saved state, which fits its CPU model ${record.contract.cpuModel} alone; start it once without --cpu-model`,
+    );
+  }
+  await workspace.save({ contract: { ...record.contract, cpuModel: model } });
 }
 
 /** Asks the guest to power off and waits; `force` pulls the plug. The disk is closed when it is off. */

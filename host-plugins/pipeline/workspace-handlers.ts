@@ -1,17 +1,20 @@
 import { DockError } from '../../protocol/dock-error.ts';
+import type { CpuModels } from '../cpu-model/cpu-models.ts';
 import type { ControlHandlers } from '../daemon/handlers.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
+import { cpuShape, shapesFor } from './cpu-shapes.ts';
 import { type CreateParts, createWorkspace } from './create-workspace.ts';
 import { type RemoveParts, removeWorkspace } from './remove-workspace.ts';
 import { startWorkspace, stopWorkspace } from './start-workspace.ts';
 
 export interface WorkspaceHandlersParts extends CreateParts, RemoveParts {
   readonly adapting: AdaptSurroundings;
+  readonly cpuModels: CpuModels;
 }
 
 export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandlers {
-  const { workspaces, chooser, adapting } = parts;
+  const { workspaces, chooser, adapting, cpuModels, trust } = parts;
   const status = (workspace: Workspace) => workspace.status();
   let turn: Promise<unknown> = Promise.resolve();
   /** Two workspaces that are made at once must not get the same disk. */
@@ -20,14 +23,25 @@ export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandler
     turn = mine.catch(() => undefined); // its caller sees the error
     return mine;
   };
+  /** Nothing where QEMU does not answer: all else about the workspace can be shown. */
+  const dockingOf = async (workspace: Workspace, signal: AbortSignal) => {
+    const devices = trust.list().filter(({ id }) => shapesFor([workspace], id).length > 0);
+    const shape = cpuShape(workspace.name, workspace.record.contract);
+    try {
+      return { docking: await cpuModels.dockings([shape], devices, signal) };
+    } catch {
+      signal.throwIfAborted();
+      return {};
+    }
+  };
   return {
     'workspace.create': async (params, { signal }) =>
       await oneByOne(async () => {
-        const { workspace, disk } = await createWorkspace(parts, params, signal);
-        return { status: status(workspace), disk };
+        const { workspace, disk, cpuModel } = await createWorkspace(parts, params, signal);
+        return { status: status(workspace), disk, cpuModel };
       }),
     'workspace.list': async () => workspaces.statuses(),
-    'workspace.show': async ({ name }) => {
+    'workspace.show': async ({ name }, { signal }) => {
       const broken = workspaces.findBroken(name);
       if (broken !== undefined) {
         return { status: workspaces.brokenStatus(broken), record: broken.record ?? null, journal: [] };
@@ -37,12 +51,17 @@ export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandler
         status: workspace.status(),
         record: workspace.record,
         journal: await workspace.handOver.history(),
+        ...(await dockingOf(workspace, signal)),
       };
     },
-    'workspace.start': async ({ name }, { signal }) => {
+    'workspace.start': async ({ name, cpuModel }, { signal }) => {
       const workspace = workspaces.get(name);
       return await workspace.exclusively({ kind: 'starting' }, async () => {
-        const adaptation = await startWorkspace(workspace, chooser, adapting, signal);
+        const adaptation = await startWorkspace(
+          workspace,
+          { chooser, adapting, cpuModels, cpuModel },
+          signal,
+        );
         await adaptation.result.catch(() => undefined); // what it could not do is in the log and in the status
         return status(workspace);
       });

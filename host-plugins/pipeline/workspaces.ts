@@ -13,6 +13,7 @@ import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
 import type { Anchors } from './anchors.ts';
 import type { ChooserSettings } from './choose.ts';
 import { handOverPorts } from './hand-over-ports.ts';
+import type { StartParts } from './start-workspace.ts';
 
 /** Finding QEMUs, disks and journals again after a restart, ms for each workspace. */
 const recoverLimitMs = 60_000;
@@ -22,6 +23,7 @@ export interface WorkspacesParts {
   readonly adapting: AdaptSurroundings;
   readonly peers: Peers;
   readonly chooser: ChooserSettings;
+  readonly cpuModels: StartParts['cpuModels'];
   readonly anchors: Anchors;
   readonly onChange: (workspace: Workspace) => void;
   /** A visitor of which nothing may be kept has left, or did not come; what was in wdockd's memory of it may go, too. */
@@ -313,7 +315,7 @@ export class Workspaces {
       workspace: record.name,
       settings: { self: this.#parts.surroundings.self.id, home: record.homeDevice },
       journalFile: workspace.paths.journal,
-      ports: handOverPorts(workspace, this.#parts.peers, this.#parts.adapting, this.#parts.chooser),
+      ports: handOverPorts(workspace, this.#parts.peers, this.#parts),
       onEvent: (event) => this.#follow(workspace, event),
     });
     this.#known.set(record.name, workspace);

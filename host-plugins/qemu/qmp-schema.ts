@@ -49,12 +49,6 @@ const MigrationInfo = z.object({
 });
 export type MigrationInfo = z.infer<typeof MigrationInfo>;
 
-export const CpuDefinition = z.object({
-  name: z.string(),
-  'unavailable-features': z.array(z.string()).optional(),
-});
-export type CpuDefinition = z.infer<typeof CpuDefinition>;
-
 export function queryStatus(qmp: Qmp, signal: AbortSignal): Promise<RunState> {
   return query(qmp, 'query-status', RunState, signal);
 }

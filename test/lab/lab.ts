@@ -193,7 +193,7 @@ export class Lab implements AsyncDisposable {
         ...['--max-plugged-memory', String(contract.maxPluggedMemoryMiB)],
         ...['--max-vcpus', String(contract.maxVcpus), '--mac', contract.macAddress, '--uuid', contract.uuid],
         ...['--kernel', kernel.image, '--initrd', kernel.initrd, '--append', kernel.commandLine],
-        ...['--policy', policy],
+        ...['--policy', policy, '--cpu-model', contract.cpuModel],
         ...guestAddresses(contract.macAddress).flatMap((address) => ['--address', address]),
       ],
       signal,

@@ -12,6 +12,7 @@ import {
 } from '../../pairing/pairing-code.ts';
 import { type CommandRun, done } from '../command-context.ts';
 import { readInputOrStandard } from '../read-input.ts';
+import { renderDocking } from '../render/render-docking.ts';
 import { renderQr } from '../render/render-qr.ts';
 import { simulatedMark } from '../render/render-status.ts';
 import { renderFields } from '../render/table.ts';
@@ -131,7 +132,7 @@ async function readCode(run: CommandRun, name: string, file: string | undefined)
 type Paired = z.output<(typeof controlMethods)['pair.join']['result']>;
 
 function tellPaired(run: CommandRun, paired: Paired): number {
-  const { device, ownFingerprint } = paired;
+  const { device, ownFingerprint, cpuModel, docking = [] } = paired;
   const fields = renderFields([
     [run.device?.name ?? 'this device', ownFingerprint],
     [device.name, device.fingerprint],
@@ -143,6 +144,8 @@ function tellPaired(run: CommandRun, paired: Paired): number {
       'The other screen shows the same two fingerprints:',
       '',
       fields,
+      ...(cpuModel === undefined ? [] : ['', `New workspaces get the ${cpuModel.detail}.`]),
+      ...docking.flatMap((each) => renderDocking(each, run.terminal.columns)),
     ].join('\n'),
   );
   return done;

@@ -20,6 +20,7 @@ export interface CreateOptions {
   readonly savedState?: string;
   readonly address?: readonly string[];
   readonly policy?: string;
+  readonly cpuModel?: string;
 }
 
 export async function createWorkspace(
@@ -46,14 +47,18 @@ export async function createWorkspace(
     savedState: options.savedState === undefined ? undefined : resolve(options.savedState),
     guestAddresses: options.address === undefined ? undefined : [...options.address],
     policy: options.policy === undefined ? undefined : resolve(options.policy),
+    cpuModel: options.cpuModel,
   });
-  const { status: workspace, disk } = await run.withDaemon((daemon) =>
-    daemon.call('workspace.create', params, { signal: run.signal }),
-  );
+  const {
+    status: workspace,
+    disk,
+    cpuModel,
+  } = await run.withDaemon((daemon) => daemon.call('workspace.create', params, { signal: run.signal }));
   run.print(
-    { workspace, disk },
+    { workspace, disk, cpuModel },
     [
       ...renderDisk(disk, options.diskFormat !== undefined),
+      cpuModel.detail,
       `${name} is made; start it with \`wdock workspace start ${name}\`.`,
     ].join('\n'),
   );
@@ -72,13 +77,18 @@ export async function showWorkspace(run: CommandRun, name: string): Promise<numb
   const shown = await run.withDaemon((daemon) =>
     daemon.call('workspace.show', { name }, { signal: run.signal }),
   );
-  run.print(shown, renderWorkspace(shown.status, shown.journal, run.terminal.columns));
+  run.print(shown, renderWorkspace(shown, run.terminal.columns));
   return done;
 }
 
-export async function startWorkspace(run: CommandRun, name: string): Promise<number> {
+export async function startWorkspace(
+  run: CommandRun,
+  name: string,
+  options: { readonly cpuModel?: string },
+): Promise<number> {
+  const params = withoutUndefined({ name, cpuModel: options.cpuModel });
   const workspace = await run.withDaemon((daemon) =>
-    daemon.call('workspace.start', { name }, { signal: run.signal }),
+    daemon.call('workspace.start', params, { signal: run.signal }),
   );
   const guest = workspace.guest === undefined ? '' : `: ${renderGuestLine(workspace.guest)}`;
   run.print({ workspace }, `${name} runs${guest}`);

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type {
   AnchorStatus,
   controlMethods,
@@ -7,6 +7,7 @@ import type {
 } from '../../../protocol/control-methods.ts';
 import type { HostProfile } from '../../../protocol/host-profile.ts';
 import { formatMiB } from './quantities.ts';
+import { renderDocking } from './render-docking.ts';
 import { renderPresence } from './render-presence.ts';
 import { hang, renderFields, renderTable } from './table.ts';
 
@@ -112,8 +113,11 @@ export function renderDevices(devices: readonly DeviceStatus[], width?: number):
 /** So much of the journal fits a screen, and is more than the last trip there and back. */
 const shownEntries = 12;
 
-/** Everything about one workspace, and the end of its hand-over journal. */
-export function renderWorkspace(status: WorkspaceStatus, journal: readonly string[], width?: number): string {
+type Shown = z.output<(typeof controlMethods)['workspace.show']['result']>;
+const RecordWithCpu = z.object({ contract: z.object({ cpuModel: z.string() }) });
+
+/** Everything about one workspace, where it can dock, and the end of its hand-over journal. */
+export function renderWorkspace({ status, record, journal, docking = [] }: Shown, width?: number): string {
   const fields: [string, string][] = [
     ['workspace', status.name],
     ['state', status.detail === undefined ? status.state : `${status.state}: ${status.detail}`],
@@ -124,9 +128,12 @@ export function renderWorkspace(status: WorkspaceStatus, journal: readonly strin
   ];
   if (status.anchor !== undefined) fields.push(['anchor', renderAnchor(status.anchor)]);
   if (status.guest !== undefined) fields.push(['agent', status.guest.agentVersion]);
+  const cpuModel = RecordWithCpu.safeParse(record).data?.contract.cpuModel;
+  if (cpuModel !== undefined) fields.push(['CPU model', cpuModel]);
+  const places = docking.flatMap((each) => renderDocking(each, width));
   const earlier = Math.max(0, journal.length - shownEntries);
   const heading = `hand-over journal${earlier === 0 ? '' : ` (${earlier} earlier entries with --json)`}:`;
   const tail =
     journal.length === 0 ? [] : ['', heading, ...journal.slice(earlier).map((line) => `  ${line}`)];
-  return [renderFields(fields, width), ...tail].join('\n');
+  return [renderFields(fields, width), ...(places.length === 0 ? [] : ['', ...places]), ...tail].join('\n');
 }

@@ -8,9 +8,10 @@ describe('wdock workspace create', () => {
   it('passes what is said of the disk with whole paths, and shows what was found out of it', async () => {
     const asked: unknown[] = [];
     const disk = { path: '/d', format: 'raw' as const, bytes: 3 * 2 ** 30, backingFiles: ['/base'] };
+    const cpuModel = { model: 'Haswell-v4', detail: 'CPU model Haswell-v4, as asked for' };
     const create: NonNullable<ControlHandlers['workspace.create']> = async (params) => {
       asked.push(params);
-      return { status: work, disk };
+      return { status: work, disk, cpuModel };
     };
     await using daemon = await controlSocket({ 'workspace.create': create });
     const args = ['workspace', 'create', 'work', '--disk', '/a/../d', '--backing-file', '/x/../base'];
@@ -21,7 +22,9 @@ describe('wdock workspace create', () => {
     expect(out).toContain('backing file: /base');
     const said = await daemon.run(...args, '--disk-format', 'raw');
     expect(said.out).not.toContain('the guest gets the file as it is');
-    expect(jsonLines((await daemon.run('--json', ...args)).out)).toEqual([{ workspace: work, disk }]);
+    expect(jsonLines((await daemon.run('--json', ...args)).out)).toEqual([
+      { workspace: work, disk, cpuModel },
+    ]);
   });
 
   it('takes no other format of a disk than a VM can have', async () => {

@@ -49,8 +49,10 @@ describe('a line that is longer than the terminal is wide', () => {
 
 it('a workspace is shown with the end of its journal, and says how much came before', () => {
   const journal = Array.from({ length: 30 }, (_, at) => `entry ${at}`);
-  const text = renderWorkspace(work, journal);
+  const text = renderWorkspace({ status: work, record: null, journal });
   expect(text).toContain('hand-over journal (18 earlier entries with --json):\n  entry 18\n');
   expect(text).toMatch(/entry 29$/);
-  expect(renderWorkspace(work, journal.slice(0, 3))).toContain('hand-over journal:\n  entry 0\n');
+  expect(renderWorkspace({ status: work, record: null, journal: journal.slice(0, 3) })).toContain(
+    'hand-over journal:\n  entry 0\n',
+  );
 });

@@ -2,52 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { parseCpuFlags } from '../../../host-plugins/qemu/accelerator.ts';
 import { isNewEnough, parseVersion } from '../../../host-plugins/qemu/check-qemu.ts';
 import { chooseAccelerator } from '../../../host-plugins/qemu/choose-accelerator.ts';
-import { type CpuOffer, chooseCpuModel } from '../../../host-plugins/qemu/choose-cpu-model.ts';
 import { packageOfProgram } from '../../../host-plugins/system/process/package-of-program.ts';
 import { matchesMark, parseStat } from '../../../host-plugins/system/process/process-identity.ts';
-
-function offer(
-  device: string,
-  models: Record<string, string[] | undefined>,
-  accelerator: 'kvm' | 'tcg' = 'kvm',
-): CpuOffer {
-  return {
-    device,
-    accelerator,
-    models: Object.entries(models).map(([name, missing]) => ({ name, 'unavailable-features': missing })),
-  };
-}
-
-describe('the CPU model', () => {
-  it('is refused with what is missing where when no device has a common one', () => {
-    const offers = [offer('mid', { 'Nehalem-v1': ['sse4.2'] }), offer('pc', { 'Nehalem-v1': [] })];
-    expect(() => chooseCpuModel(offers)).toThrow('"mid" lacks sse4.2 (Nehalem-v1)');
-    expect(() => chooseCpuModel([offer('mid', {})])).toThrow('"mid" does not know it');
-  });
-
-  it('is the newest that every device has whole', () => {
-    const mid = offer('mid', { 'Nehalem-v1': [], 'Westmere-v1': [], 'Haswell-v2': ['avx2'] });
-    const pc = offer('pc', {
-      'Nehalem-v1': [],
-      'Westmere-v1': [],
-      'Haswell-v2': [],
-      'SapphireRapids-v1': [],
-    });
-    expect(chooseCpuModel([mid, pc])).toBe('Westmere-v1');
-    expect(chooseCpuModel([pc])).toBe('SapphireRapids-v1');
-  });
-
-  it('does not trust a model that QEMU did not check', () => {
-    expect(chooseCpuModel([offer('pc', { 'Nehalem-v1': [], 'Haswell-v2': undefined })])).toBe('Nehalem-v1');
-  });
-
-  it('is Nehalem-v1 as soon as one device emulates, whatever it offers', () => {
-    const emulating = offer('mid', { 'Nehalem-v1': [], 'Westmere-v1': [] }, 'tcg');
-    expect(chooseCpuModel([emulating, offer('pc', { 'Nehalem-v1': [], 'Westmere-v1': [] })])).toBe(
-      'Nehalem-v1',
-    );
-  });
-});
 
 describe('the accelerator', () => {
   it.each([
