@@ -90,7 +90,7 @@ export class CpuModels {
       peers.off('reachable', onReachable);
     }
     const signal = AbortSignal.timeout(askLimitMs);
-    return { cpuModel: await this.#common(signal), docking: await this.dockings(shapes, [device], signal) };
+    return { cpuModel: await this.common(signal), docking: await this.dockings(shapes, [device], signal) };
   }
 
   /** Of each workspace with each device, as far as the devices have told. Throws where QEMU here does not answer. */
@@ -117,7 +117,7 @@ export class CpuModels {
         trust.list().map(async (device) => await this.#tryLearn(device, whileMakingMs, limit)),
       );
       signal.throwIfAborted();
-      return await this.#common(signal);
+      return await this.common(signal);
     }
     const name = CpuModelName.safeParse(wish);
     if (!name.success) {
@@ -163,13 +163,14 @@ export class CpuModels {
       ...self,
       capability: { ...self.capability, accelerator: enabled ? 'kvm' : 'tcg' },
     };
-    const to = { device: device.name, capability: told };
+    const to = await this.#offerOf(device); // with all that it has ever told: a new model is looked for, too
     const { can, detail, remedy } = dockingOf(shape, running, to, await this.#othersToFit());
     if (can === 'yes') return;
     throw refusal(detail, shape, remedy);
   }
 
-  async #common(signal: AbortSignal): Promise<CpuModelChoice> {
+  /** What new workspaces get, as far as the devices have told. Throws as `choose`. */
+  async common(signal: AbortSignal): Promise<CpuModelChoice> {
     return choiceOf(await this.#self(signal), await this.#othersToFit());
   }
 

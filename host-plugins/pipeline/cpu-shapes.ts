@@ -22,7 +22,7 @@ export function shapesFor(workspaces: readonly Workspace[], deviceId: string): C
 export function cpuCheck(cpuModels: CpuModels, trust: TrustStore, workspaces: () => Workspace[]): HostCheck {
   return async (signal) => {
     try {
-      const { detail } = await cpuModels.choose(undefined, signal);
+      const { detail } = await cpuModels.common(signal);
       const dockings = await Promise.all(
         trust
           .list()
