@@ -26,6 +26,8 @@ iproute2                     namespaces, taps, bridges, traffic shaping
 nftables                     NAT and proxy rules of routed networks
 dnsmasq-base                 DHCP on the test LAN
 iputils-ping                 how long the network was silent
+swtpm                        contract tests of the private key, with a TPM of their own
+tpm2-tools                   those tests: clearing and locking it
 openssl                      tests: what a stranger gets of the port for devices
 iperf3                       how fast a shaped link really is
 util-linux                   unshare, nsenter, flock

@@ -71,6 +71,12 @@ const ConfigDocument = z.strictObject({
       uplink: InterfaceName.optional(),
     })
     .prefault({}),
+  identity: z
+    .strictObject({
+      /** Whether the TPM seals the private key, where there is one. */
+      tpm: z.enum(['auto', 'off']).default('auto'),
+    })
+    .prefault({}),
   dbus: z
     .strictObject({
       /** Offer `org.wirelessdock.Host1` on the system bus. */

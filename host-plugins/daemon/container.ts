@@ -5,7 +5,7 @@ import { hostBusModule } from '../host-bus/module.ts';
 import { memoryModule } from '../memory/module.ts';
 import { metricsModule } from '../metrics/module.ts';
 import { networkModule } from '../network/module.ts';
-import type { Identity } from '../pairing/identity.ts';
+import type { OwnIdentity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import { pipelineModule } from '../pipeline/module.ts';
 import { presenceModule } from '../presence/module.ts';
@@ -42,7 +42,7 @@ export const shippedModules: readonly WdockdModule[] = [
 export interface Foundation {
   readonly config: DaemonConfig;
   readonly log: Logger;
-  readonly identity: Identity;
+  readonly identity: OwnIdentity;
   readonly trust: TrustStore;
   readonly renewal: Renewal;
 }

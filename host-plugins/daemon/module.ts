@@ -1,7 +1,8 @@
 import { ContainerModule } from 'inversify';
 import type { Logger } from 'pino';
 import { peerMethods } from '../../protocol/peer-methods.ts';
-import type { Identity } from '../pairing/identity.ts';
+import { checkDeviceKey } from '../pairing/check-device-key.ts';
+import type { Identity, OwnIdentity } from '../pairing/identity.ts';
 import { PairingDesk } from '../pairing/pairing-desk.ts';
 import { PeerConnections } from '../pairing/peer-connections.ts';
 import { SecureServer } from '../pairing/secure-server.ts';
@@ -10,7 +11,7 @@ import { Channels } from '../tunnel/channels.ts';
 import type { DaemonConfig } from './config.ts';
 import { ControlServer } from './control-server.ts';
 import { DeviceDirectory, deviceHandlers } from './device-directory.ts';
-import type { ControlHandlers, MeetDevice, PeerHandlers, Peers } from './handlers.ts';
+import type { ControlHandlers, HostCheck, MeetDevice, PeerHandlers, Peers } from './handlers.ts';
 import type { Service } from './lifecycle.ts';
 import { pairingHandlers } from './pairing-handlers.ts';
 import { PeerServer } from './peer-server.ts';
@@ -57,6 +58,11 @@ export const daemonModule = new ContainerModule(({ bind }) => {
       [T.Config, T.Identity, T.TrustStore, T.Peers, T.WatchHub],
     )
     .inSingletonScope();
+  bind<HostCheck>(T.Checks).toResolvedValue(
+    ({ keyAtRest }: OwnIdentity): HostCheck =>
+      async () => [checkDeviceKey(keyAtRest)],
+    [T.Identity],
+  );
   bind<ControlHandlers>(T.ControlHandlers)
     .toResolvedValue(deviceHandlers, [T.Devices, T.Identity, T.TrustStore])
     .inSingletonScope();

@@ -7,7 +7,7 @@ export const DaemonToken = {
   Config: Symbol.for('wireless-dock.config'),
   /** pino's `Logger` */
   Log: Symbol.for('wireless-dock.log'),
-  /** `Identity` of this device */
+  /** `OwnIdentity` */
   Identity: Symbol.for('wireless-dock.identity'),
   /** `TrustStore` */
   TrustStore: Symbol.for('wireless-dock.trust-store'),

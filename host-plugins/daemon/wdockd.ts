@@ -3,6 +3,7 @@ import pino, { type Logger } from 'pino';
 import { DockError } from '../../protocol/dock-error.ts';
 import { loadIdentity } from '../pairing/identity.ts';
 import { TrustStore } from '../pairing/trust-store.ts';
+import { Tpm } from '../system/tpm/tpm.ts';
 import { requirePolicyFolders, requireProfile } from './check-config.ts';
 import type { DaemonConfig } from './config.ts';
 import { createContainer, type WdockdModule } from './container.ts';
@@ -64,7 +65,11 @@ async function serve(
   await requirePolicyFolders(config).catch((error: unknown) =>
     log.warn({ why: DockError.from(error).message }, 'a policy folder is missing'),
   );
-  const identity = await loadIdentity(config.stateFolder, config.device.name);
+  const keyUse = { tpm: new Tpm(), wanted: config.identity.tpm === 'auto' };
+  const identity = await loadIdentity(config.stateFolder, config.device.name, keyUse, signal);
+  const { keyAtRest } = identity;
+  if (keyAtRest.kind === 'file' && keyAtRest.because === 'tpm-failed')
+    log.warn({ why: keyAtRest.error.message }, 'the TPM does not seal the private key');
   const trust = await TrustStore.load(join(config.stateFolder, 'devices.json'), identity.id);
   const renewal = new Renewal((why) => {
     log.info({ why }, 'beginning anew, so that nothing stays in memory');

@@ -1,10 +1,11 @@
 import 'reflect-metadata'; // before @peculiar/x509, whose container throws without it
 import { createPrivateKey, createPublicKey, randomBytes, webcrypto } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { X509CertificateGenerator } from '@peculiar/x509';
 import { DockError } from '../../protocol/dock-error.ts';
 import { syncFolder } from '../system/process/write-file-durably.ts';
+import { type KeyAtRest, keepDeviceKey, readDeviceKey, type TpmUse } from './device-key.ts';
 import { type DeviceId, deviceIdOf, parseCertificate } from './fingerprint.ts';
 
 /** What this device proves itself with. The key is never sent, logged or shown. */
@@ -14,42 +15,75 @@ export interface Identity {
   readonly privateKeyPem: string;
 }
 
-/**
- * Reads `<stateFolder>/identity/`, or makes it at the first start. Key and certificate appear together or not at
- * all (a folder that is renamed into place), the key readable by its owner only. Throws `config-invalid` when what
- * is there does not fit together: a new identity would silently unpair the device, so that is a person's decision.
- */
-export async function loadIdentity(stateFolder: string, deviceName: string): Promise<Identity> {
-  const folder = join(stateFolder, 'identity');
-  return (await readIdentity(folder)) ?? (await createIdentity(folder, deviceName));
+/** That of this very device. */
+export interface OwnIdentity extends Identity {
+  readonly keyAtRest: KeyAtRest;
 }
 
-async function readIdentity(folder: string): Promise<Identity | undefined> {
-  let privateKeyPem: string;
-  let certificatePem: string;
-  try {
-    privateKeyPem = await readFile(join(folder, 'device.key'), 'utf8');
-    certificatePem = await readFile(join(folder, 'device.crt'), 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-      throw new DockError('io', `the identity in ${folder} cannot be read: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
-    const there = await readdir(folder).catch(() => []);
-    if (there.length > 0) throw broken(folder, 'device.key or device.crt is missing');
-    return undefined;
-  }
+/**
+ * Reads `<stateFolder>/identity/`, or makes it at the first start. Key and certificate appear together or not at
+ * all (a folder that is renamed into place), the key sealed by the TPM or readable by its owner only. Throws
+ * `config-invalid` when what is there does not fit together, and others when the TPM does not open the key: a new
+ * identity would silently unpair the device, so that is a person's decision.
+ */
+export async function loadIdentity(
+  stateFolder: string,
+  deviceName: string,
+  use: TpmUse,
+  signal: AbortSignal,
+): Promise<OwnIdentity> {
+  const folder = join(stateFolder, 'identity');
+  return (await readIdentity(folder, use, signal)) ?? (await createIdentity(folder, deviceName, use, signal));
+}
+
+async function readIdentity(
+  folder: string,
+  use: TpmUse,
+  signal: AbortSignal,
+): Promise<OwnIdentity | undefined> {
+  const found = await readParts(folder, use, signal);
+  if (found === undefined) return undefined;
+  const { certificatePem, privateKeyPem } = found;
+  let id: DeviceId;
   try {
     const certificate = parseCertificate(certificatePem);
     if (!certificate.checkPrivateKey(createPrivateKey(privateKeyPem))) {
-      throw new Error('device.key is not the key of device.crt');
+      throw new Error('the private key is not the key of device.crt');
     }
-    await chmod(join(folder, 'device.key'), 0o600);
-    return { id: deviceIdOf(certificate), certificatePem, privateKeyPem };
+    id = deviceIdOf(certificate);
   } catch (error) {
     throw broken(folder, (error as Error).message, error);
   }
+  const asWanted = !found.plain && use.wanted;
+  const keyAtRest: KeyAtRest = asWanted
+    ? { kind: 'sealed' }
+    : await keepDeviceKey(folder, privateKeyPem, use, signal).catch((error: unknown) => {
+        throw unwritten(folder, error);
+      });
+  return { id, certificatePem, privateKeyPem, keyAtRest };
+}
+
+async function readParts(folder: string, { tpm }: TpmUse, signal: AbortSignal) {
+  let certificatePem: string;
+  try {
+    const there = await readdir(folder).catch(emptyIfMissing);
+    if (there.length === 0) return undefined;
+    if (!there.includes('device.crt')) throw broken(folder, 'device.crt is missing');
+    certificatePem = await readFile(join(folder, 'device.crt'), 'utf8');
+    const key = await readDeviceKey(folder, tpm, signal);
+    if (key === undefined) throw broken(folder, 'device.key is missing');
+    return { certificatePem, ...key };
+  } catch (error) {
+    if (error instanceof DockError) throw error;
+    throw new DockError('io', `the identity in ${folder} cannot be read: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+function emptyIfMissing(error: NodeJS.ErrnoException): string[] {
+  if (error.code === 'ENOENT') return [];
+  throw error;
 }
 
 function broken(folder: string, why: string, cause?: unknown): DockError {
@@ -60,23 +94,31 @@ function broken(folder: string, why: string, cause?: unknown): DockError {
   );
 }
 
-async function createIdentity(folder: string, deviceName: string): Promise<Identity> {
+async function createIdentity(
+  folder: string,
+  deviceName: string,
+  use: TpmUse,
+  signal: AbortSignal,
+): Promise<OwnIdentity> {
   const made = await generateIdentity(deviceName);
   await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
   const beside = await mkdtemp(`${folder}.new-`); // mode 0700
   try {
-    await writeSynced(join(beside, 'device.key'), made.privateKeyPem, 0o600);
+    const keyAtRest = await keepDeviceKey(beside, made.privateKeyPem, use, signal);
     await writeSynced(join(beside, 'device.crt'), made.certificatePem, 0o644);
     await syncFolder(beside);
     await rename(beside, folder);
     await syncFolder(dirname(folder));
-    return made;
+    return { ...made, keyAtRest };
   } catch (error) {
     await rm(beside, { recursive: true, force: true });
-    throw new DockError('io', `the identity cannot be written to ${folder}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw unwritten(folder, error);
   }
+}
+
+function unwritten(folder: string, error: unknown): DockError {
+  const { kind, message } = DockError.from(error, 'io');
+  return new DockError(kind, `the identity cannot be written to ${folder}: ${message}`, { cause: error });
 }
 
 async function writeSynced(path: string, text: string, mode: number): Promise<void> {

@@ -70,6 +70,7 @@ export class LabHost implements AsyncDisposable {
         `visitorKernels: [${cacheFolder()}]`,
         `profile: ${join(import.meta.dirname, 'profiles', `${profile}.yaml`)}`,
         `dbus: { serve: ${options.systemBus !== undefined} }`,
+        'identity: { tpm: off }',
         'log: { level: debug }',
         '',
       ].join('\n'),

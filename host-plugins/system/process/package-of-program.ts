@@ -7,6 +7,7 @@ const packages: Readonly<Record<string, string>> = {
   'qemu-img': 'qemu-utils',
   'dbus-daemon': 'dbus-daemon',
   busctl: 'systemd',
+  'systemd-creds': 'systemd',
   'systemd-notify': 'systemd',
   'systemd-inhibit': 'systemd',
   ip: 'iproute2',

@@ -80,7 +80,7 @@ export interface WdockdFolder extends AsyncDisposable {
 
 /**
  * A device's folder with its configuration. `enter`: a command that runs another one elsewhere, e.g. in a namespace.
- * `systemBus`: the address of the bus that it serves; default: none.
+ * `systemBus`: the address of the bus that it serves; default: none. It leaves this computer's TPM alone.
  */
 export async function wdockdFolder(
   name: string,
@@ -98,6 +98,7 @@ export async function wdockdFolder(
       'runtimeFolder: run',
       `listen: { address: ${listen.address}, port: ${listen.port} }`,
       `dbus: { serve: ${systemBus !== undefined} }`,
+      'identity: { tpm: off }',
       '',
     ].join('\n'),
   );

@@ -30,6 +30,7 @@ async function lonelyDevice() {
       'stateFolder: state',
       'runtimeFolder: run',
       'listen: { address: 127.0.0.1, port: 0 }',
+      'identity: { tpm: off }',
       '',
     ].join('\n'),
   );

@@ -22,7 +22,7 @@ async function realWdockd(systemBus: string) {
   const profile = join(project, 'test/lab/profiles/mid.yaml');
   await writeFile(
     config,
-    `device: {class: mid}\nstateFolder: state\nruntimeFolder: run\nprofile: ${profile}\nlisten: {address: 127.0.0.1, port: 0}\n`,
+    `device: {class: mid}\nstateFolder: state\nruntimeFolder: run\nprofile: ${profile}\nlisten: {address: 127.0.0.1, port: 0}\nidentity: {tpm: off}\n`,
   );
   const environment = { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: systemBus };
   const daemon = stack.use(

@@ -1,8 +1,8 @@
 // Observes in the namespaces and on the bus that it is started with, until its standard input ends. Prints each
 // observation, and each change of the addresses at which a device was heard, as a line of JSON. Its argument is the wish.
 // Requests: `check` prints that, `next slot` lets a time slot pass.
+
 import { createInterface } from 'node:readline';
-import { loadIdentity } from '../../../host-plugins/pairing/identity.ts';
 import { PeerConnections } from '../../../host-plugins/pairing/peer-connections.ts';
 import { SecureServer } from '../../../host-plugins/pairing/secure-server.ts';
 import { TrustStore } from '../../../host-plugins/pairing/trust-store.ts';
@@ -11,6 +11,7 @@ import { AnnouncementSource } from '../../../host-plugins/presence/sources/annou
 import { CableSource } from '../../../host-plugins/presence/sources/cable-source.ts';
 import type { CheckedSource } from '../../../host-plugins/presence/sources/checked-source.ts';
 import { LinkSource } from '../../../host-plugins/presence/sources/link-source.ts';
+import { loadPlainIdentity } from '../../unit/pairing/plain-identity.ts';
 import { testTable, whoAmI } from '../pairing/two-devices.ts';
 
 interface AnnouncementWish {
@@ -42,7 +43,7 @@ await observing;
 async function makeSources(): Promise<CheckedSource[]> {
   if (wish.source === 'cable') return [new CableSource({ plays: undefined, uplink: 'eth0' })];
   const { bus, folder, port } = wish;
-  const identity = await loadIdentity(folder, 'unused');
+  const identity = await loadPlainIdentity(folder, 'unused');
   const trust = await TrustStore.load(`${folder}/devices.json`, identity.id);
   trust.hints.on('changed', (device) => say({ hints: trust.hints.of(device), device }));
   const announcements = new AnnouncementSource({

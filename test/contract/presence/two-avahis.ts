@@ -4,8 +4,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { loadIdentity } from '../../../host-plugins/pairing/identity.ts';
 import { TrustStore } from '../../../host-plugins/pairing/trust-store.ts';
+import { loadPlainIdentity } from '../../unit/pairing/plain-identity.ts';
 import { PrivateBus } from '../guest-agent/private-bus.ts';
 import { killed, spawnMortal } from '../guest-agent/spawn-mortal.ts';
 import { startAvahi } from './avahi-daemon.ts';
@@ -39,7 +39,7 @@ export class TwoAvahis implements AsyncDisposable {
       for (const name of ['mid', 'pc'] as const) {
         two.#buses.set(name, two.#stack.use(await PrivateBus.start('open')));
         await two.startAvahi(name);
-        two.ids.set(name, (await loadIdentity(two.stateOf(name), secretNames[name])).id);
+        two.ids.set(name, (await loadPlainIdentity(two.stateOf(name), secretNames[name])).id);
       }
       return two;
     } catch (error) {

@@ -85,6 +85,7 @@ describe('wdockd.yaml', () => {
       policies: ['/etc/wireless-dock/policies'],
       visitorKernels: ['/boot', '/usr'],
       profile: undefined,
+      identity: { tpm: 'auto' },
       dbus: { serve: true },
       network: {},
       log: { level: 'info' },
