@@ -57,7 +57,8 @@ describe.runIf(process.geteuid?.() === 0).each(Object.keys(releases) as Release[
       await copyFile(path, join(tree.root, inTree));
       // The machine has no way out, so what it needs is fetched before it is booted.
       await tree.run(['apt-get', 'update', '--quiet=2'], signal);
-      dependencies = (await tree.run(['dpkg-deb', '--field', inTree, 'Depends'], signal)).trim();
+      const needed = (await tree.run(['dpkg-deb', '--field', inTree, 'Depends'], signal)).trim();
+      dependencies = `${needed}, libtss2-esys-3.0.2-0, libtss2-rc0, swtpm`;
       await tree.run(['apt-get', 'satisfy', ...quietly, '--download-only', ...target, dependencies], signal);
     }, 600_000);
 
@@ -121,6 +122,52 @@ describe.runIf(process.geteuid?.() === 0).each(Object.keys(releases) as Release[
     it('knows every setting of the unit, which is as little exposed as docs/packages.md says', async () => {
       expect(await run('systemd-analyze', 'verify', '--man=no', 'wdockd.service')).toBe('');
       await run('systemd-analyze', 'security', '--threshold=35', '--no-pager', 'wdockd.service');
+    });
+
+    it('has its private key sealed by a TPM, within the limits of the unit', async () => {
+      const config = '/etc/wireless-dock/wdockd.yaml';
+      const dropIn = '/run/systemd/system/wdockd.service.d';
+      const socket = 'type=unixio,path=/run/tpm/tpm';
+      const restart = async () => {
+        await run('systemctl', 'restart', 'tpm'); // without a kernel's resource manager it has no room for many programs
+        await run('systemctl', 'restart', 'wdockd');
+        const { checks } = JSON.parse(await run('wdock', '--json', 'doctor')) as {
+          checks: { name: string; detail: string }[];
+        };
+        return {
+          check: checks.find(({ name }) => name === 'private key')?.detail,
+          files: await run('ls', '/var/lib/wireless-dock/identity'),
+          certificate: await run('wdock', 'devices', 'certificate'),
+        };
+      };
+      const certificate = await run('wdock', 'devices', 'certificate');
+      await shell(`mkdir -p /run/tpm/state ${dropIn}; cp -p ${config} /run/tpm/`);
+      await run(
+        ...['systemd-run', '--quiet', '--unit=tpm', '--property=Type=forking', '--', 'swtpm', 'socket'],
+        ...[
+          '--tpm2',
+          '--daemon',
+          '--tpmstate',
+          'dir=/run/tpm/state',
+          '--flags',
+          'not-need-init,startup-clear',
+        ],
+        ...['--server', socket, '--ctrl', `${socket}.ctrl`],
+      );
+      const environment = '[Service]\\nEnvironment=SYSTEMD_TPM2_DEVICE=swtpm:path=/run/tpm/tpm\\n';
+      await shell(`printf '${environment}' >${dropIn}/tpm.conf; systemctl daemon-reload`);
+      for (const _start of ['makes', 'opens']) {
+        expect(await restart()).toEqual({
+          check: expect.stringMatching(/^sealed by the TPM/),
+          files: 'device.crt\ndevice.key.sealed\n',
+          certificate,
+        });
+      }
+      await shell(`printf 'identity: {tpm: off}\\n' >>${config}`);
+      expect(await restart()).toMatchObject({ files: 'device.crt\ndevice.key\n', certificate });
+      await shell(`cp -p /run/tpm/wdockd.yaml ${config}; rm -r ${dropIn}; systemctl daemon-reload`);
+      expect(await restart()).toMatchObject({ check: expect.stringMatching(/no TPM 2\.0$/), certificate });
+      await shell('systemctl stop tpm; rm -r /run/tpm');
     });
 
     it('shows the manual pages, and its shells read the completions', async () => {
