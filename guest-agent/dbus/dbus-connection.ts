@@ -20,6 +20,8 @@ interface Link {
 }
 
 const daemon = { destination: busName, path: '/org/freedesktop/DBus', interface: busName };
+/** By credentials of the kernel; ANONYMOUS on buses that let in whoever reaches their socket. The library's third one needs a home folder. */
+const authMethods = ['EXTERNAL', 'ANONYMOUS'] as const;
 const doNotQueue = 4;
 /** A flag of messages that the library does not name. */
 const allowInteractive = 4;
@@ -220,7 +222,7 @@ export class DbusConnection implements AsyncDisposable {
   }
 
   async #connect(): Promise<Link> {
-    const bus = sessionBus({ busAddress: this.#address });
+    const bus = sessionBus({ busAddress: this.#address, authMethods: [...authMethods] });
     const gone = new AbortController();
     const lost = (why: unknown): void =>
       gone.abort(
