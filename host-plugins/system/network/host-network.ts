@@ -46,7 +46,8 @@ export class HostNetwork {
 
   /**
    * Makes the persistent tap that QEMU opens by name, up and joined to nothing. One that is there already is
-   * used; `conflict` when something else has the name. `user`: who may open it without being root.
+   * used, unless it is another user's; `conflict` when something else has the name. `user`: who may open it, besides root;
+   * by default everybody who may open /dev/net/tun.
    */
   createTap(tap: string, guestMac: string, user: string | undefined, signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
@@ -57,7 +58,9 @@ export class HostNetwork {
           `the interface ${tap} exists and is no tap of ours; rename or remove it`,
         );
       }
-      if (present === undefined) {
+      const another = user !== undefined && present?.tapOwner !== undefined && present.tapOwner !== user;
+      if (another) await unlessGone(['ip', 'link', 'delete', 'dev', tap], signal);
+      if (present === undefined || another) {
         const owner = user === undefined ? [] : ['user', user];
         // With vnet_hdr on every host: QEMU refuses a VM whose tap had it on a tap that has not.
         await ip(['tuntap', 'add', 'dev', tap, 'mode', 'tap', 'vnet_hdr', ...owner], signal);

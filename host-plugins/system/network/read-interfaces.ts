@@ -16,6 +16,8 @@ export interface NetworkInterface {
   readonly kind: string | undefined;
   /** Persistent taps only. */
   readonly isTap: boolean;
+  /** The user, by name or number, who may open this tap; absent where everybody may. */
+  readonly tapOwner?: string;
   /** The bridge speaks the spanning tree protocol, so a new port is silent for up to 30 s. */
   readonly spanningTree: boolean;
   /** With prefix length; no link-local ones. */
@@ -36,6 +38,7 @@ const IpAddressReply = z.array(
           .object({
             type: z.string().optional(),
             persist: z.boolean().optional(),
+            user: z.union([z.string(), z.int()]).optional(),
             stp_state: z.int().optional(),
           })
           .optional(),
@@ -81,6 +84,7 @@ export function parseInterfaces(json: string): NetworkInterface[] {
       master: entry.master,
       kind,
       isTap: kind === 'tun' && data?.type === 'tap' && data.persist === true,
+      ...(data?.user === undefined ? {} : { tapOwner: String(data.user) }),
       spanningTree: kind === 'bridge' && (data?.stp_state ?? 0) !== 0,
       addresses: entry.addr_info
         .filter((address) => address.scope === 'global' && address.local !== undefined)
