@@ -37,13 +37,14 @@ export class Departure implements AsyncDisposable {
   /** Offers the VM and sends its memory while it runs. On return it is stopped, all but the last state sent. */
   async transfer(epoch: number, limits: MigrationLimits, say: Say, signal: AbortSignal): Promise<void> {
     const { handOver, paths, surroundings, name, keeper } = this.#workspace;
-    const { qmp } = keeper.require().qemu;
+    const { qemu, seen } = keeper.require();
     try {
       this.#listener = await forwardUnixListener(
         surroundings.channels,
         paths.run.outgoingSocket,
         this.#target.id,
         channelNames.memory(name, epoch),
+        { mode: 0o666 }, // QEMU has a user of its own; the folder decides who reaches it (machine-folder.ts)
       );
       const accepted = this.#until(
         (event) => event.kind === 'accepted' || isEnd(event) || event.kind === 'rejected',
@@ -62,8 +63,8 @@ export class Departure implements AsyncDisposable {
       if (answer.kind !== 'accepted') throw refused(this.#target.name, answer);
       const progress = new TransferProgress(say);
       this.#outgoing = await OutgoingMigration.start(
-        qmp,
-        { socket: paths.run.outgoingSocket, limits, onEvent: (event) => progress.take(event) },
+        qemu.qmp,
+        { socket: seen.outgoingSocket, limits, onEvent: (event) => progress.take(event) },
         signal,
       );
       await this.#outgoing.untilPreSwitchover(signal);

@@ -5,6 +5,7 @@ import type { DeviceDirectory } from '../daemon/device-directory.ts';
 import type { ControlHandlers, HostCheck, Peers } from '../daemon/handlers.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import { checkQemu } from '../qemu/check-qemu.ts';
+import { checkMachineUsers } from '../qemu/read-machine-users.ts';
 import { checkHostMemory } from '../visit/read-host-memory.ts';
 import { typicalContract } from '../workspace/typical-contract.ts';
 import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
@@ -63,6 +64,7 @@ export function deviceStateHandlers(parts: DeviceHandlersParts): ControlHandlers
           ...checks,
           await checkPolicies(parts, signal),
           ...checkWorkspaces(workspaces),
+          await checkMachineUsers(),
           await checkHostMemory(),
           ...others.flat(),
         ],

@@ -11,7 +11,12 @@ export interface MachineEnvironment {
   /** Shown by `ps`, and the guest's name in messages. */
   readonly name: string;
   readonly accelerator: Accelerator;
+  /** As QEMU names them: from the root, or from its working folder. */
   readonly files: RuntimeFiles;
+  /** In one of its arguments, where `files` are not named from the root: tells this QEMU from every other process. */
+  readonly mark?: string;
+  /** Has a file with a saved state as its descriptor 3; it is then to be loaded from `savedStateFile`. */
+  readonly savedState?: boolean;
   /** Name of a tap that exists; QEMU runs no script for it. */
   readonly tap: string;
   /** Whether /dev/vhost-net may carry the packets. */
@@ -30,6 +35,9 @@ export interface MachineEnvironment {
   /** Where kernel and initrd are on this host, when not where the contract says. */
   readonly kernelFiles?: { readonly image: string; readonly initrd: string };
 }
+
+/** What QEMU got as its descriptor 3, in its own words. */
+export const savedStateFile = '/dev/fdset/1';
 
 /** Name of the disk's block node and of its NBD export, the same on every host. */
 export const diskNodeName = 'disk';
@@ -84,7 +92,10 @@ export function buildCommandLine(
   ];
 }
 
-function machine(contract: MachineContract, { name, accelerator }: MachineEnvironment): string[] {
+function machine(
+  contract: MachineContract,
+  { name, accelerator, mark, savedState }: MachineEnvironment,
+): string[] {
   return [
     // No device or setting that this list does not name: defaults differ between versions and distributions.
     '-no-user-config',
@@ -113,6 +124,9 @@ function machine(contract: MachineContract, { name, accelerator }: MachineEnviro
     'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
     '-msg',
     'timestamp=on',
+    // An object that nobody uses, and the guest does not see.
+    ...(mark === undefined ? [] : ['-object', qemuOption('secret', { id: 'mark', data: mark })]),
+    ...(savedState === true ? ['-add-fd', 'fd=3,set=1'] : []),
   ];
 }
 

@@ -10,6 +10,13 @@ export interface QmpProcessFiles {
   readonly logFile: string;
 }
 
+/** How a program is started, besides its arguments (detached-process.ts). */
+export interface Launch {
+  readonly launcher?: readonly string[];
+  readonly workingFolder?: string;
+  readonly inherited?: readonly number[];
+}
+
 /** How long a program that was asked to quit over QMP may take before it is sent SIGTERM, ms. */
 const quitGraceMs = 5_000;
 /** SIGTERM is handled by the same main loop: one that did not take `quit` will hardly take this, ms. */
@@ -44,6 +51,7 @@ export class QmpProcess implements AsyncDisposable {
     argv: readonly string[],
     files: QmpProcessFiles,
     signal: AbortSignal,
+    launch: Launch = {},
   ): Promise<QmpProcess> {
     const [program = ''] = argv;
     const running = await adoptDetached(files, { program, marker: files.qmpSocket });
@@ -51,13 +59,14 @@ export class QmpProcess implements AsyncDisposable {
       throw new DockError('conflict', `${program} with ${files.qmpSocket} runs already (pid ${running.pid})`);
     }
     const { pidFile, logFile, qmpSocket } = files;
-    const process = await startDetached({ argv, pidFile, logFile, marker: qmpSocket }, signal).catch(
-      (error: unknown) => {
-        const cause = DockError.from(error);
-        const { lastWords } = cause.detail ?? {};
-        throw typeof lastWords === 'string' ? notStarted(program, lastWords, cause) : cause;
-      },
-    );
+    const process = await startDetached(
+      { ...launch, argv, pidFile, logFile, marker: qmpSocket },
+      signal,
+    ).catch((error: unknown) => {
+      const cause = DockError.from(error);
+      const { lastWords } = cause.detail ?? {};
+      throw typeof lastWords === 'string' ? notStarted(program, lastWords, cause) : cause;
+    });
     try {
       return new QmpProcess(process, await untilItTakesCommands(program, process, qmpSocket, signal));
     } catch (error) {

@@ -1,8 +1,11 @@
-import { stat } from 'node:fs/promises';
+import { chmod, stat } from 'node:fs/promises';
 import { diskNodeName } from './command-line.ts';
 import { qemuOption } from './qemu-option.ts';
 import { QmpProcess, type QmpProcessFiles } from './qmp-process.ts';
 import type { RuntimeFiles } from './runtime-files.ts';
+
+/** QEMU has a user of its own; the folder around the socket decides who reaches it (machine-folder.ts). */
+export const diskSocketMode = 0o666;
 
 interface DiskImage {
   readonly path: string;
@@ -24,7 +27,9 @@ export async function startStorageDaemon(
     () => false,
   );
   const argv = buildStorageCommandLine(image, files, block ? 'host_device' : 'file');
-  return await QmpProcess.start(argv, storageFiles(files), signal);
+  const daemon = await QmpProcess.start(argv, storageFiles(files), signal);
+  await chmod(files.diskSocket, diskSocketMode);
+  return daemon;
 }
 
 /** The storage daemon that an earlier life of the daemon started; undefined when there is none. */

@@ -14,6 +14,8 @@ export interface ForwardedListener extends AsyncDisposable {
 export interface ForwardOptions {
   /** Told why a connection could not be joined, or how it broke; the local program only sees it close. */
   readonly onError?: (error: DockError) => void;
+  /** Of the socket. Default: 0600. */
+  readonly mode?: number;
 }
 
 /**
@@ -52,7 +54,7 @@ export async function forwardUnixListener(
       local.delete(socket);
     }
   };
-  const server = await listenOnUnixSocket(path, 0o600, (socket) => {
+  const server = await listenOnUnixSocket(path, options.mode ?? 0o600, (socket) => {
     const running = join(socket);
     joined.add(running);
     void running.finally(() => joined.delete(running));

@@ -1,7 +1,7 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import type { WorkspaceRecord } from '../../protocol/workspace.ts';
 import type { QmpProcess } from '../qemu/qmp-process.ts';
-import { adoptStorageDaemon, startStorageDaemon } from '../qemu/storage-daemon.ts';
+import { adoptStorageDaemon, diskSocketMode, startStorageDaemon } from '../qemu/storage-daemon.ts';
 import type { Channels } from '../tunnel/channels.ts';
 import { forwardUnixListener, serveChannelToUnixSocket } from '../tunnel/forward-unix-listener.ts';
 import { channelNames, type WorkspacePaths } from './paths.ts';
@@ -60,7 +60,7 @@ export async function openDiskAway(
     paths.run.diskSocket,
     record.homeDevice,
     channelNames.disk(record.name),
-    { onError },
+    { onError, mode: diskSocketMode },
   );
   return {
     end: async () => listener[Symbol.asyncDispose](),

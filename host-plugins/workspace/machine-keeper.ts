@@ -3,10 +3,13 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { MachineFilling, WorkspaceRecord } from '../../protocol/workspace.ts';
 import type { VmState } from '../hand-over/state.ts';
 import type { Accelerator } from '../qemu/choose-accelerator.ts';
+import { savedStateFile } from '../qemu/command-line.ts';
 import { loadState, startIncoming, untilArrived } from '../qemu/incoming-migration.ts';
-import { adoptQemu, startQemu } from '../qemu/qemu-process.ts';
+import { closeFolder, machineUserOf, openFolder } from '../qemu/machine-folder.ts';
+import { adoptQemu, filesInside, startQemu } from '../qemu/qemu-process.ts';
 import type { QmpProcess } from '../qemu/qmp-process.ts';
 import { queryStatus } from '../qemu/qmp-schema.ts';
+import { readMachineUsers } from '../qemu/read-machine-users.ts';
 import type { HostNetwork } from '../system/network/host-network.ts';
 import { adoptDetached } from '../system/process/detached-process.ts';
 import { vmStateOf } from './machine-state.ts';
@@ -64,8 +67,11 @@ export class MachineKeeper implements AsyncDisposable {
 
   /** Finds the QEMU that an earlier life of wdockd left. */
   async adopt(signal: AbortSignal): Promise<RunningMachine | undefined> {
-    const qemu = await adoptQemu(this.#options.paths.run, signal);
-    return qemu === undefined ? undefined : this.#keep(qemu);
+    const { run } = this.#options.paths;
+    if (!(await this.isLeft())) return undefined;
+    await closeFolder(run.folder); // the wdockd before may not have come to it
+    const qemu = await adoptQemu(run, signal);
+    return qemu === undefined ? undefined : this.#keep(qemu, await machineUserOf(run.folder));
   }
 
   /**
@@ -81,13 +87,18 @@ export class MachineKeeper implements AsyncDisposable {
     await this.#ending; // bounded, by endLimitMs
     signal.throwIfAborted();
     const record = this.#options.record();
-    await takeSeat(record, paths, network, signal);
+    if (await this.isLeft()) {
+      throw new DockError('conflict', `a QEMU of the workspace "${record.name}" runs already`);
+    }
+    const kind = await accelerator();
+    const user = await openFolder(paths.run, await readMachineUsers(kind), signal);
+    await takeSeat(record, paths, network, user?.id, signal);
     const qemu = await startQemu(
       record.contract,
       filling,
       {
         name: record.name,
-        accelerator: await accelerator(),
+        accelerator: kind,
         files: paths.run,
         tap: tapName(record.name),
         vhost: false,
@@ -95,13 +106,19 @@ export class MachineKeeper implements AsyncDisposable {
         paused: true,
         extraPorts: [],
         serial: record.keepNothing === true ? 'none' : 'log',
+        user,
+        ...('state' in from ? { savedState: from.state } : {}),
       },
       signal,
     );
-    const machine = this.#keep(qemu);
+    const machine = this.#keep(qemu, user?.id);
     try {
-      if ('incoming' in from) await startIncoming(qemu.qmp, paths.run.incomingSocket, signal);
-      if ('state' in from) await loadState(qemu, from.state, signal);
+      if ('incoming' in from) await startIncoming(qemu.qmp, machine.seen.incomingSocket, signal);
+      await closeFolder(paths.run.folder);
+      if ('state' in from) {
+        await loadState(qemu, savedStateFile, signal);
+        await qemu.qmp.execute('remove-fd', { 'fdset-id': 1 }, signal);
+      }
       return machine;
     } catch (error) {
       await this.end();
@@ -161,9 +178,10 @@ export class MachineKeeper implements AsyncDisposable {
     await machine?.[Symbol.asyncDispose]();
   }
 
-  #keep(qemu: QmpProcess): RunningMachine {
+  #keep(qemu: QmpProcess, user: number | undefined): RunningMachine {
     const { record, paths, hostNow, log, onDeath } = this.#options;
-    const machine = new RunningMachine(record(), paths, qemu, hostNow);
+    const seen = filesInside(paths.run, user);
+    const machine = new RunningMachine(record(), paths, { qemu, seen }, hostNow);
     const watch = new AbortController();
     this.#machine = machine;
     this.#watch = watch;

@@ -4,6 +4,7 @@ import { AgentLink } from '../agent-link/agent-link.ts';
 import type { DisplayControl, GuestAgent, Qmp, VirtualMachine } from '../contract/virtual-machine.ts';
 import { displayControl } from '../qemu/display-control.ts';
 import type { QmpProcess } from '../qemu/qmp-process.ts';
+import type { RuntimeFiles } from '../qemu/runtime-files.ts';
 import type { WorkspacePaths } from './paths.ts';
 import { tapName } from './paths.ts';
 
@@ -20,16 +21,24 @@ export class RunningMachine implements VirtualMachine, AsyncDisposable {
   readonly display: DisplayControl;
   readonly tap: string;
   readonly qemu: QmpProcess;
+  /** Its files as QEMU names them. */
+  readonly seen: RuntimeFiles;
   readonly link: AgentLink;
   guestAddresses: readonly string[];
   #answered = false;
 
-  constructor(record: WorkspaceRecord, paths: WorkspacePaths, qemu: QmpProcess, hostNow: HostNow) {
+  constructor(
+    record: WorkspaceRecord,
+    paths: WorkspacePaths,
+    { qemu, seen }: { readonly qemu: QmpProcess; readonly seen: RuntimeFiles },
+    hostNow: HostNow,
+  ) {
     this.name = record.name;
     this.contract = record.contract;
     this.guestAddresses = record.guestAddresses;
     this.tap = tapName(record.name);
     this.qemu = qemu;
+    this.seen = seen;
     this.display = displayControl(paths.run.displayBusSocket);
     this.link = new AgentLink(paths.run.agentSocket, hostNow);
   }

@@ -1,6 +1,9 @@
-import { appendFile, readdir } from 'node:fs/promises';
+import { appendFile, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { isMachineUser } from '../../host-plugins/qemu/choose-machine-user.ts';
+import { readMachineUsers } from '../../host-plugins/qemu/read-machine-users.ts';
+import { listProcessUsers } from '../../host-plugins/system/process/user-processes.ts';
 import type { Shortfall } from '../../protocol/outcome.ts';
 import { Lab, provideGuestWithAgent } from '../lab/lab.ts';
 import { labAddresses } from '../lab/network/address-plan.ts';
@@ -28,6 +31,8 @@ const canaries = [...Object.values(home), ...Object.values(away)];
 describe('a kiosk', () => {
   let lab: Lab;
   let shortfalls: readonly Shortfall[];
+  /** Of QEMU on the kiosk. */
+  let user: number | undefined;
 
   beforeAll(async () => {
     const signal = within(14 * 60_000);
@@ -89,6 +94,17 @@ describe('a kiosk', () => {
     }
   });
 
+  it('runs it as a user of its own, without any power over the device', async () => {
+    const [copy] = await copiesOf(lab);
+    const status = await readFile(`/proc/${copy?.pid}/status`, 'utf8');
+    const field = (name: string) => new RegExp(`^${name}:[ \\t]*(.*?)[ \\t]*$`, 'm').exec(status)?.[1];
+    expect([field('NoNewPrivs'), field('Seccomp')]).toEqual(['1', '2']);
+    if (!(await readMachineUsers('tcg')).can) return; // in a user namespace there are no other users
+    user = Number(field('Uid')?.split('\t')[1]);
+    expect(isMachineUser(user)).toBe(true);
+    for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) expect(Number(`0x${field(set)}`)).toBe(0);
+  });
+
   it('is told to the guest before it leaves: it has locked itself, and unmounted what its policy names', async () => {
     const asked = { kind: 'mounts' } as const;
     const { mountPoints } = await askPeer(lab.network.client, labAddresses.pc, asked, within(askLimitMs));
@@ -109,6 +125,7 @@ describe('a kiosk', () => {
     const remaining = await processesIn(lab.network.pc.inode);
     expect(remaining.some(({ pid }) => pid === lab.pc.daemonPid)).toBe(true);
     for (const seed of canaries) expect(await residue(seed)).toEqual({});
+    expect((await listProcessUsers()).filter(({ users }) => users.includes(user ?? -1))).toEqual([]);
     expect(await readdir(join(lab.pc.folder, 'state', 'workspaces'))).toEqual([]);
     expect((await readdir(join(lab.pc.folder, 'run'))).filter((name) => name === 'work')).toEqual([]);
   });

@@ -18,6 +18,12 @@ interface DetachedStart {
   /** A part of one of its arguments that no other process has. */
   readonly marker: string;
   readonly environment?: Readonly<Record<string, string>>;
+  /** A program with its arguments that sets something up and then becomes `argv` (execve(2)), such as setpriv(1). */
+  readonly launcher?: readonly string[];
+  /** Its working folder. */
+  readonly workingFolder?: string;
+  /** Open files that it gets, as 3, 4, … */
+  readonly inherited?: readonly number[];
 }
 
 /**
@@ -25,6 +31,8 @@ interface DetachedStart {
  * who sees the process's socket close knows earlier.
  */
 const lookEveryMs = 100;
+/** How often a launcher is looked at, which takes some milliseconds to become the program, ms. */
+const launchLookMs = 2;
 
 /**
  * A process that outlives this one: own session, standard streams in a file, found again by `adoptDetached`.
@@ -129,26 +137,28 @@ export class DetachedProcess {
  * the pid file cannot be written the process is ended again.
  */
 export async function startDetached(start: DetachedStart, signal: AbortSignal): Promise<DetachedProcess> {
-  const [program, ...rest] = start.argv;
+  const [program] = start.argv;
+  const [first = '', ...rest] = [...(start.launcher ?? []), ...start.argv];
   if (program === undefined) throw new DockError('internal', 'startDetached() needs a program');
   if (signal.aborted) throw interruption(signal, `the start of ${program}`);
   const log = await open(start.logFile, 'a', 0o600);
   try {
     const logStart = (await log.stat()).size;
-    const child = spawn(program, rest, {
+    const child = spawn(first, rest, {
       detached: true, // its own session: no signal of our terminal reaches it
-      stdio: ['ignore', log.fd, log.fd],
+      stdio: ['ignore', log.fd, log.fd, ...(start.inherited ?? [])],
       env: { ...process.env, ...start.environment },
+      ...(start.workingFolder === undefined ? {} : { cwd: start.workingFolder }),
     });
     try {
       await once(child, 'spawn');
     } catch (error) {
-      throw spawnFailure(program, error as Error);
+      throw spawnFailure(first, error as Error);
     }
     child.unref();
     const mark = { program: program.slice(program.lastIndexOf('/') + 1), marker: start.marker };
     const files = { logFile: start.logFile, pidFile: start.pidFile, logStart };
-    const identity = await identify(child.pid ?? 0, mark);
+    const identity = await untilLaunched(child, mark);
     if (identity === undefined) {
       const tail = lastLines((await readFile(start.logFile)).subarray(logStart).toString('utf8'), 8);
       throw new DockError('io', `${program} ended at once${tail === '' ? '' : `: ${tail}`}`, {
@@ -164,6 +174,16 @@ export async function startDetached(start: DetachedStart, signal: AbortSignal): 
     return new DetachedProcess(identity, mark, files, child);
   } finally {
     await log.close();
+  }
+}
+
+/** Its identity, once its launcher has become the program; undefined when it has ended. */
+async function untilLaunched(child: ChildProcess, mark: CommandMark): Promise<ProcessIdentity | undefined> {
+  for (;;) {
+    const ended = (child.exitCode ?? child.signalCode) !== null;
+    const identity = await identify(child.pid ?? 0, mark);
+    if (identity !== undefined || ended) return identity;
+    await delay(launchLookMs);
   }
 }
 

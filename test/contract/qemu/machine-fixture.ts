@@ -2,9 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { MachineEnvironment } from '../../../host-plugins/qemu/command-line.ts';
 import { startDisplayBus } from '../../../host-plugins/qemu/display-bus.ts';
-import { startQemu } from '../../../host-plugins/qemu/qemu-process.ts';
+import { type QemuStart, startQemu } from '../../../host-plugins/qemu/qemu-process.ts';
 import type { QmpProcess } from '../../../host-plugins/qemu/qmp-process.ts';
 import { type RuntimeFiles, runtimeFiles } from '../../../host-plugins/qemu/runtime-files.ts';
 import { startStorageDaemon } from '../../../host-plugins/qemu/storage-daemon.ts';
@@ -101,7 +100,7 @@ export class TestHost implements AsyncDisposable {
    * The product's own command line. The tap is made by QEMU under a name that nobody has, and goes with it:
    * nothing is left of it when a test is killed.
    */
-  environment(changes: Partial<MachineEnvironment> = {}): MachineEnvironment {
+  environment(changes: Partial<QemuStart> = {}): QemuStart {
     return {
       name: 'test',
       accelerator: 'tcg',
@@ -117,7 +116,7 @@ export class TestHost implements AsyncDisposable {
 
   async startQemu(
     contract: MachineContract,
-    changes: Partial<MachineEnvironment> = {},
+    changes: Partial<QemuStart> = {},
     filling: MachineFilling = emptyFilling,
     signal: AbortSignal = soon(),
   ): Promise<QmpProcess> {
