@@ -8,6 +8,16 @@ export interface PresenceClock {
   alarm(at: number, ring: () => void): Disposable;
 }
 
+/** Returns after this time, ms, or when the signal aborts. */
+export async function pause(clock: PresenceClock, ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  using _ = clock.alarm(clock.now() + ms, resolve);
+  const end = () => resolve();
+  signal.addEventListener('abort', end, { once: true });
+  if (!signal.aborted) await promise;
+  signal.removeEventListener('abort', end);
+}
+
 /** The longest that `setTimeout` can wait, ms. */
 const longestTimerMs = 2 ** 31 - 1;
 

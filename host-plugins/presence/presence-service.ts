@@ -10,7 +10,7 @@ import type { WatchEvent, WatchHub } from '../daemon/watch-hub.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import type { PresenceDecision } from './engine/presence-state.ts';
 import type { Observation, ObservationSource, StayAwake } from './observation.ts';
-import type { PresenceClock } from './presence-clock.ts';
+import { type PresenceClock, pause } from './presence-clock.ts';
 import { presenceHandlers } from './presence-handlers.ts';
 import type { PresenceUnit } from './presence-unit.ts';
 import { PresenceUnits } from './presence-units.ts';
@@ -55,7 +55,14 @@ export class PresenceService implements Service {
     this.#parts = parts;
     const { selfId, trust, places, clock, stayAwake, log, hub } = parts;
     const { signal } = this.#stopping;
-    this.#trips = new RuleTrips({ places, stayAwake, log, signal, onEnd: () => this.#placesChanged() });
+    this.#trips = new RuleTrips({
+      places,
+      stayAwake,
+      clock,
+      log,
+      signal,
+      onEnd: () => this.#placesChanged(),
+    });
     const stranger: OtherDevice = { name: '', deviceClass: undefined, trust: 'untrusted' };
     this.#units = new PresenceUnits({
       selfId,
@@ -117,10 +124,7 @@ export class PresenceService implements Service {
           log.warn({ source: source.name, why }, 'a source is left out, and tried again every minute');
         said = why;
       }
-      const again = Promise.withResolvers<void>();
-      using _ = clock.alarm(clock.now() + minuteMs, () => again.resolve());
-      signal.addEventListener('abort', () => again.resolve(), { once: true });
-      if (!signal.aborted) await again.promise;
+      await pause(clock, minuteMs, signal);
     }
   }
 

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { DockError } from '../../protocol/dock-error.ts';
 import { type Leaving, lateTrip } from './late-trip.ts';
 import type { StayAwake } from './observation.ts';
+import { type PresenceClock, pause } from './presence-clock.ts';
 import type { PresenceUnit } from './presence-unit.ts';
 import type { WorkspacePlaces } from './workspace-places.ts';
 
@@ -9,6 +10,7 @@ export interface RuleTripsParts {
   readonly places: WorkspacePlaces;
   /** Absent: nothing here can hold the host awake. */
   readonly stayAwake: StayAwake | undefined;
+  readonly clock: PresenceClock;
   readonly log: Logger;
   /** Aborts what is under way; only the stop of wdockd does. */
   readonly signal: AbortSignal;
@@ -16,9 +18,17 @@ export interface RuleTripsParts {
   readonly onEnd: () => void;
 }
 
+/** A host that leaves is left even over a link that stumbles. */
+const urgentTries = 3;
+const betweenTriesMs = 2_000;
+/** What may be otherwise a moment later. */
+const mayPass: ReadonlySet<DockError['kind']> = new Set(['peer-gone', 'io', 'timeout']);
+
 interface RuleTrip {
   readonly unit: PresenceUnit;
   readonly trip: 'dock' | 'undock';
+  /** The host leaves; there will be no other occasion. */
+  readonly urgent: boolean;
   /** Aborted when there is no time left for it. */
   readonly late: AbortController;
 }
@@ -46,7 +56,7 @@ export class RuleTrips {
   begin(unit: PresenceUnit, trip: 'dock' | 'undock', urgent: boolean): void {
     const { signal } = this.#parts;
     const before = urgent ? Promise.resolve() : this.#last;
-    const begun: RuleTrip = { unit, trip, late: new AbortController() };
+    const begun: RuleTrip = { unit, trip, urgent, late: new AbortController() };
     const ended = before.then(async () => {
       if (!signal.aborted) await this.#run(begun);
     });
@@ -111,8 +121,8 @@ export class RuleTrips {
     }
   }
 
-  async #run({ unit, trip, late }: RuleTrip): Promise<void> {
-    const { places, log, onEnd } = this.#parts;
+  async #run({ unit, trip, urgent, late }: RuleTrip): Promise<void> {
+    const { log, onEnd } = this.#parts;
     const { workspace, deviceId } = unit;
     const signal = AbortSignal.any([this.#parts.signal, late.signal]);
     // while it waited for its turn, the workspace may have gone elsewhere: nobody asks for this trip any more
@@ -122,8 +132,7 @@ export class RuleTrips {
       if (trip === 'dock' && unit.state.nearness.level !== 'near') {
         throw new DockError('peer-gone', 'the device went away while another workspace was on its way');
       }
-      if (trip === 'dock') await places.dock(workspace, deviceId, signal);
-      else await places.undock(workspace, signal);
+      await this.#travel(workspace, trip === 'dock' ? deviceId : undefined, urgent ? urgentTries : 1, signal);
       onEnd();
     } catch (thrown) {
       if (this.#parts.signal.aborted) return;
@@ -136,6 +145,27 @@ export class RuleTrips {
         );
       unit.feed({ in: 'trip-failed', byHand: error.kind === 'cancelled' });
       onEnd();
+    }
+  }
+
+  /** @param target undefined: home */
+  async #travel(
+    workspace: string,
+    target: string | undefined,
+    tries: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { places, clock, log } = this.#parts;
+    try {
+      if (target === undefined) await places.undock(workspace, signal);
+      else await places.dock(workspace, target, signal);
+    } catch (thrown) {
+      const error = DockError.from(thrown);
+      if (tries <= 1 || signal.aborted || !mayPass.has(error.kind)) throw thrown;
+      log.warn({ workspace, kind: error.kind, why: error.message }, 'once more, while there is time');
+      await pause(clock, betweenTriesMs, signal);
+      signal.throwIfAborted();
+      await this.#travel(workspace, target, tries - 1, signal);
     }
   }
 }

@@ -197,6 +197,28 @@ describe('a device that is about to sleep', () => {
     expect(here.stayAwake.held).toBe(0);
   });
 
+  it('is left at the second try where the link stumbles at the first, and is held awake meanwhile', async () => {
+    await using here = await presence({ triggers: '{}', workspaces: [visitor] });
+    here.tell({ kind: 'leaving', why: 'sleep' });
+    const released = here.stayAwake.released();
+    (await here.places.call(0)).fail(new DockError('peer-gone', 'pc does not answer'));
+    await expect.poll(() => here.logged.join('')).toContain('once more, while there is time');
+    expect(here.stayAwake.held).toBe(1);
+    here.clock.pass(2_000);
+    (await here.places.call(1)).arrive();
+    await released;
+    expect(here.places.list()).toMatchObject([{ where: { at: pc.id } }]);
+  });
+
+  it('is not left by a VM that has no room at home, however often it were asked', async () => {
+    await using here = await presence({ triggers: '{}', workspaces: [visitor] });
+    here.tell({ kind: 'leaving', why: 'sleep' });
+    const released = here.stayAwake.released();
+    (await here.places.call(0)).fail(new DockError('does-not-fit', '300 MiB too big'));
+    await released;
+    expect(here.places.calls).toHaveLength(1);
+  });
+
   it('is held awake for a trip that somebody began by hand, and does not disturb it', async () => {
     await using here = await presence({ triggers: '{}', workspaces: [visitor] });
     here.places.move('work', 'moving');
