@@ -28,9 +28,9 @@ afterEach(async () => {
 });
 
 /** A desktop with `wdock notify`, as this user, beside a wdockd that asks. */
-async function asked(capabilities: readonly string[], { answerIn = '10 min', user = '' } = {}) {
+async function asked(capabilities: readonly string[], { user = '' } = {}) {
   const desktop = stack.use(await Desktop.start(session.address, capabilities));
-  const wdockd = stack.use(await AskingWdockd.start(system.address, answerIn));
+  const wdockd = stack.use(await AskingWdockd.start(system.address, '10 min'));
   const environment = [
     `DBUS_SYSTEM_BUS_ADDRESS=${system.address}`,
     `DBUS_SESSION_BUS_ADDRESS=${session.address}`,
@@ -61,8 +61,14 @@ describe('a question of a trigger', () => {
   });
 
   it('is taken away when nobody has answered in time', async () => {
-    const { desktop, shown } = await asked(buttons, { answerIn: '2 s' });
-    await desktop.takenAway(shown.id);
+    const { desktop, wdockd, shown } = await asked(buttons);
+    await wdockd.leaves();
+    await wdockd.allow('1 s');
+    wdockd.link('near');
+    const brief = await desktop.until((seen) => seen.summary === summary && seen.id !== shown.id);
+    await desktop.takenAway(brief.id);
+    const { Next } = await wdockd.until(({ Questions }) => Questions.length === 0);
+    expect(Next).toBe('work: dock was declined, or has been tried');
   });
 
   it('is taken away when it does not hold any more, and is asked anew when it does', async () => {

@@ -35,10 +35,8 @@ export class AskingWdockd implements AsyncDisposable {
   /** @param answerIn of the policy */
   static async start(systemBus: string, answerIn: string): Promise<AskingWdockd> {
     const here = await wdockdFolder('mid', { address: '127.0.0.1', port: 0 }, [], systemBus);
-    const policies = join(here.path, 'policies');
-    await mkdir(policies);
-    const triggers = `{ dock: ask, nearFor: 0 s, holdOff: 0 s, answerIn: ${answerIn} }`;
-    await writeFile(join(policies, 'laptop.yaml'), `version: 1\ntriggers: ${triggers}\n`);
+    await mkdir(join(here.path, 'policies'));
+    await writePolicy(here, answerIn);
     await writeFile(here.config, `policies: [policies]\n`, { flag: 'a' });
     const environment = { ...process.env, DBUS_SYSTEM_BUS_ADDRESS: systemBus };
     const wdockd = new Running([process.execPath, fixture, here.config, 'work'], environment);
@@ -52,6 +50,14 @@ export class AskingWdockd implements AsyncDisposable {
       await asking[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Questions from now on can be answered for so long. */
+  async allow(answerIn: string): Promise<void> {
+    await writePolicy(this.here, answerIn);
+    await using reread = this.here.wdock('triggers');
+    const { exit, err } = await reread.ended;
+    if (exit !== 0) throw new Error(err);
   }
 
   /** The link to the other device, from now on. */
@@ -114,4 +120,9 @@ export class AskingWdockd implements AsyncDisposable {
     const { exit, err } = await add.ended;
     if (exit !== 0) throw new Error(err);
   }
+}
+
+async function writePolicy({ path }: WdockdFolder, answerIn: string): Promise<void> {
+  const triggers = `{ dock: ask, nearFor: 0 s, holdOff: 0 s, answerIn: ${answerIn} }`;
+  await writeFile(join(path, 'policies', 'laptop.yaml'), `version: 1\ntriggers: ${triggers}\n`);
 }
