@@ -34,10 +34,18 @@ export class SleepGuard implements StayAwake {
    * `missing-dependency` without systemd-inhibit, `io` where logind refuses.
    */
   async take(delayMaxMs: number, signal: AbortSignal): Promise<void> {
-    await this.release();
+    const before = this.#taking;
+    const take = async () => {
+      await end(before);
+      return await startInhibitor(this.#systemBus, signal);
+    };
     this.#delayMaxMs = delayMaxMs;
-    this.#taking = startInhibitor(this.#systemBus, signal);
-    this.#program = await this.#taking;
+    // At once, so that who wants to hold meanwhile waits for this one.
+    const taking = take();
+    this.#taking = taking;
+    const program = await taking;
+    // It may have been released meanwhile.
+    if (this.#taking === taking) this.#program = program;
   }
 
   /** The host waits for us now. */
@@ -98,9 +106,13 @@ export class SleepGuard implements StayAwake {
     const taking = this.#taking;
     this.#taking = undefined;
     this.#program = undefined;
-    const program = await taking?.catch(() => undefined);
-    await program?.[Symbol.asyncDispose]();
+    await end(taking);
   }
+}
+
+async function end(taking: Promise<HeldProgram> | undefined): Promise<void> {
+  const program = await taking?.catch(() => undefined);
+  await program?.[Symbol.asyncDispose]();
 }
 
 async function startInhibitor(systemBus: string, signal: AbortSignal): Promise<HeldProgram> {
