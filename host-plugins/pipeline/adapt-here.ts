@@ -14,7 +14,7 @@ import { discoverGuest } from './discover-guest.ts';
 import { endGuard } from './guard-guest.ts';
 import { planTrip } from './plan-trip.ts';
 import { runAdaptingSteps } from './run-steps.ts';
-import { type Clock, type Emit, StageClock } from './stage-clock.ts';
+import { type Clock, type Emit, type Say, StageClock } from './stage-clock.ts';
 import { summarizeGuest } from './summarize-guest.ts';
 
 /** A guest that has just arrived answers within a second; one that boots, later: then it is adapted when it greets. */
@@ -124,7 +124,7 @@ export async function adaptHere(
   };
 }
 
-function contextOf({ plugins, machine }: AdaptOptions, say: (text: string, fraction?: number) => void) {
+function contextOf({ plugins, machine }: AdaptOptions, say: Say) {
   return { plugins, machine, say };
 }
 

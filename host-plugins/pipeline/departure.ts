@@ -6,6 +6,7 @@ import { type MigrationStatistics, OutgoingMigration } from '../qemu/outgoing-mi
 import { type ForwardedListener, forwardUnixListener } from '../tunnel/forward-unix-listener.ts';
 import { channelNames } from '../workspace/paths.ts';
 import type { Workspace } from '../workspace/workspace.ts';
+import type { Say } from './stage-clock.ts';
 import { TransferProgress } from './transfer-progress.ts';
 
 /** Answering an offer takes a journal entry over there, ms. */
@@ -14,8 +15,6 @@ const acceptLimitMs = 15_000;
 const handOverLimitMs = 60_000;
 /** The last state of a stopped VM, ms: what is longer on its way than this hangs, and the VM must not stand still. */
 const lastStateLimitMs = 20_000;
-
-type Say = (text: string, fraction?: number) => void;
 
 /**
  * The source's side of one hand-over: the memory on its way, and the word of both devices. Whatever fails here goes

@@ -5,11 +5,12 @@ import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import type { VirtualMachine } from '../contract/virtual-machine.ts';
 import { chainsOf } from './plan-trip.ts';
 import type { Rollback } from './rollback.ts';
+import type { Say } from './stage-clock.ts';
 
 export interface StepContext {
   readonly plugins: readonly ResourcePlugin[];
   readonly machine: VirtualMachine;
-  readonly say: (text: string, fraction?: number) => void;
+  readonly say: Say;
 }
 
 /**

@@ -1,25 +1,31 @@
 import { DockError } from '../../protocol/dock-error.ts';
+import type { GuestState } from '../../protocol/guest-state.ts';
 import type { Shortfall, TripOutcome } from '../../protocol/outcome.ts';
+import type { PeerMethod, peerMethods } from '../../protocol/peer-methods.ts';
+import type { PlanStep } from '../../protocol/plan.ts';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import type { CpuModels } from '../cpu-model/cpu-models.ts';
 import type { Peers } from '../daemon/handlers.ts';
 import type { MigrationLimits } from '../qemu/migration-settings.ts';
 import { readFilling } from '../qemu/read-filling.ts';
+import type { RpcParams, RpcResult } from '../rpc/rpc-types.ts';
+import type { RunningMachine } from '../workspace/running-machine.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { observeLimitMs } from './adapt-here.ts';
 import type { Anchors } from './anchors.ts';
 import { awaitAdapted } from './await-adapted.ts';
-import { readPolicyText } from './choose.ts';
+import { type PolicyText, readPolicyText } from './choose.ts';
 import { cpuShape } from './cpu-shapes.ts';
 import { Departure } from './departure.ts';
 import { discoverGuest } from './discover-guest.ts';
 import { chooseGuard, guardGuest } from './guard-guest.ts';
-import { withoutKept } from './lan-change.ts';
+import { type LanDecision, withoutKept } from './lan-change.ts';
 import { planTrip } from './plan-trip.ts';
 import { Rollback } from './rollback.ts';
 import { runShrinkingSteps } from './run-steps.ts';
-import { type Clock, type Emit, StageClock } from './stage-clock.ts';
+import { type Clock, type Emit, type Say, StageClock } from './stage-clock.ts';
 import { summarizeGuest } from './summarize-guest.ts';
+import { tellGuest } from './tell-guest.ts';
 
 /** What a trip needs besides the workspace. */
 export interface TripSurroundings {
@@ -43,8 +49,6 @@ const askLimitMs = 20_000;
 const receiveLimitMs = 60_000;
 /** Each undo, ms: memory that was taken away comes back within it on a slow guest. */
 const undoLimitMs = 60_000;
-/** How long the applications' delay may be exceeded by the agent's own work, ms. */
-const agentGraceMs = 5_000;
 
 /** Whether the device shall keep nothing of the VM: its user trusts it as a kiosk, and it is not the VM's home. */
 export function leavesNothing({ surroundings, record }: Workspace, deviceId: string): boolean {
@@ -61,205 +65,252 @@ export async function runTrip(
   surroundings: TripSurroundings,
   signal: AbortSignal,
 ): Promise<TripOutcome> {
-  const { peers, plugins, clock, anchors, cpuModels } = surroundings;
-  const { target, kind, emit } = request;
-  const { self } = workspace.surroundings;
-  const machine = workspace.keeper.require();
-  const shape = cpuShape(workspace.name, workspace.record.contract);
-  const stages = new StageClock(emit, clock);
-  const rollback = new Rollback(undoLimitMs);
-  const begin = clock.monotonic();
-  const ask = { signal: AbortSignal.any([signal, AbortSignal.timeout(askLimitMs)]) };
-  const epoch = workspace.handOver.nextEpoch;
-  const shortfalls: Shortfall[] = [];
-  const visit: { keepNothing?: true } = leavesNothing(workspace, target.id) ? { keepNothing: true } : {};
-  using _held = peers.hold(target.id);
+  using _held = surroundings.peers.hold(request.target.id);
+  return await new Trip(workspace, request, surroundings, signal).run();
+}
 
-  try {
-    const { guest, peer } = await stages.run('discover', async () => {
-      const [peer, seen] = await Promise.all([
-        peers.call(target.id, 'describe', {}, ask),
-        discoverGuest(machine.agent, AbortSignal.any([signal, AbortSignal.timeout(observeLimitMs)])),
-        cpuModels.requireMove(shape, machine.qmp, target.id, ask.signal),
-      ]);
-      signal.throwIfAborted();
-      if (seen.guest === undefined) {
-        emit({ kind: 'note', at: clock.wall(), text: `moving without the guest's help: ${seen.why}` });
-      } else {
-        const addresses = withoutKept(seen.guest.network.addresses, workspace.record.lanChange);
-        await workspace.save({ guestAddresses: addresses });
-        machine.guestAddresses = addresses;
-      }
-      return { guest: seen.guest, peer };
-    });
-    const simulated = self.host.simulated || peer.profile.simulated;
-    const policy = await readPolicyText(workspace.record.policy);
-    const choice = await stages.run('choose', async () =>
-      peers.call(
-        target.id,
-        'choose',
-        {
-          workspace: workspace.name,
-          contract: workspace.record.contract,
-          ...(policy === undefined ? {} : { policy }),
-          ...visit,
-        },
-        ask,
-      ),
-    );
+type PeerAnswer<M extends PeerMethod> = RpcResult<typeof peerMethods, M>;
+type Choice = PeerAnswer<'choose'>;
 
-    const steps = await stages.run('plan', async () =>
-      planTrip(plugins, {
-        contract: workspace.record.contract,
-        filling: await readFilling(machine.qmp, signal),
-        guest,
-        from: workspace.record.allocation,
-        to: choice.allocation,
-        target: choice.profile,
-        headroomMiB: choice.move.headroomMiB,
-      }),
-    );
+/** One trip, a method for each stage. */
+class Trip {
+  readonly #workspace: Workspace;
+  readonly #request: TripRequest;
+  readonly #surroundings: TripSurroundings;
+  readonly #signal: AbortSignal;
+  readonly #machine: RunningMachine;
+  readonly #epoch: number;
+  readonly #stages: StageClock;
+  readonly #rollback = new Rollback(undoLimitMs);
+  readonly #shortfalls: Shortfall[] = [];
+  readonly #visit: { keepNothing?: true };
 
-    const lan = await stages.run('prepare', async (say) => {
-      rollback.defer('keep no addresses for a guest that stays', async () => anchors.cancel(workspace));
-      const end = {
-        ...target,
-        profile: choice.profile,
-        network: choice.allocation.network,
-      };
-      const decided = await anchors.propose(workspace, end, workspace.record.guestAddresses, signal);
-      shortfalls.push(...decided.shortfalls);
-      // Deferred first: an answer that is lost on the way may be a reservation all the same.
-      rollback.defer(`release what "${target.name}" reserved`, async (undo) => {
-        await peers.call(
-          target.id,
-          'abandon',
-          { workspace: workspace.name, epoch, reason: 'the move was given up' },
-          { signal: undo },
-        );
-      });
-      await peers.call(
-        target.id,
-        'prepare',
-        {
-          workspace: workspace.name,
-          homeDevice: workspace.record.homeDevice,
-          epoch,
-          contract: workspace.record.contract,
-          allocation: choice.allocation,
-          move: choice.move,
-          guestAddresses: decided.guestAddresses,
-          ...(policy === undefined ? {} : { policy }),
-          ...visit,
-        },
-        ask,
-      );
-      workspace.expected = target.id;
-      rollback.defer('close the disk to the other device', async () => {
-        workspace.expected = undefined;
-      });
-      if (machine.agent !== undefined && guest !== undefined) {
-        const { agent } = machine;
-        rollback.defer('tell the guest that it stays', async (undo) => {
-          await agent.call('cancel-move', {}, undo);
-        });
-        say('applications in the guest are told');
-        const { maxDelayMs } = choice.move;
-        const limit = AbortSignal.any([signal, AbortSignal.timeout(maxDelayMs + agentGraceMs)]);
-        const host = {
-          name: target.name,
-          deviceClass: choice.profile.deviceClass,
-          simulated: choice.profile.simulated,
-        };
-        try {
-          const delay = await agent.call('prepare-move', { target: host, maxDelayMs }, limit);
-          if (delay.expired) {
-            emit({
-              kind: 'note',
-              at: clock.wall(),
-              text: `not waiting any longer for: ${delay.delayedBy.join(', ')}`,
-            });
-          }
-        } catch (error) {
-          signal.throwIfAborted();
-          emit({
-            kind: 'note',
-            at: clock.wall(),
-            text: `applications were not told: ${DockError.from(error).message}`,
-          });
-        }
-      }
-      if (visit.keepNothing === true) {
-        say('the guest is locked, for it goes to a kiosk');
-        const guard = chooseGuard(policy, choice.profile, target.name);
-        shortfalls.push(...(await guardGuest(machine, guard, target.name, rollback, signal)));
-      }
-      return decided;
-    });
+  constructor(
+    workspace: Workspace,
+    request: TripRequest,
+    surroundings: TripSurroundings,
+    signal: AbortSignal,
+  ) {
+    this.#workspace = workspace;
+    this.#request = request;
+    this.#surroundings = surroundings;
+    this.#signal = signal;
+    this.#machine = workspace.keeper.require();
+    this.#epoch = workspace.handOver.nextEpoch;
+    this.#stages = new StageClock(request.emit, surroundings.clock);
+    this.#visit = leavesNothing(workspace, request.target.id) ? { keepNothing: true } : {};
+  }
 
-    const resized = await stages.run('shrink', async (say) => {
-      shortfalls.push(...(await runShrinkingSteps({ plugins, machine, say }, steps, rollback, signal)));
-      if (!steps.some((step) => step.when === 'before-move') || guest === undefined) return guest;
-      const seen = await discoverGuest(
-        machine.agent,
-        AbortSignal.any([signal, AbortSignal.timeout(observeLimitMs)]),
-      );
-      return seen.guest ?? guest;
-    });
+  async run(): Promise<TripOutcome> {
+    try {
+      return await this.#travel();
+    } catch (error) {
+      throw await this.#undo(error);
+    }
+  }
 
-    await using departure = new Departure(workspace, target);
-    await stages.run('transfer', async (say) => {
-      await peers.call(
-        target.id,
-        'receive',
-        {
-          workspace: workspace.name,
-          epoch,
-          filling: await readFilling(machine.qmp, signal),
-          guestAddresses: lan.guestAddresses,
-          ...(lan.lanChange === undefined ? {} : { lanChange: lan.lanChange }),
-          ...(resized === undefined ? {} : { guest: resized }),
-        },
-        { signal: AbortSignal.any([signal, AbortSignal.timeout(receiveLimitMs)]) },
-      );
-      await departure.transfer(epoch, surroundings.limits, say, signal);
-    });
+  async #travel(): Promise<TripOutcome> {
+    const { clock, peers } = this.#surroundings;
+    const { target, kind, emit } = this.#request;
+    const { name, surroundings, record } = this.#workspace;
+    const { self } = surroundings;
+    const begin = clock.monotonic();
+    const stages = this.#stages;
 
-    const statistics = await stages.run('hand-over', async () => departure.leave(signal));
+    const { guest, peer } = await stages.run('discover', () => this.#discover());
+    const policy = await readPolicyText(record.policy);
+    const choice = await stages.run('choose', () => this.#choose(policy));
+    const steps = await stages.run('plan', () => this.#plan(guest, choice));
+    const lan = await stages.run('prepare', (say) => this.#prepare(guest, choice, policy, say));
+    const resized = await stages.run('shrink', (say) => this.#shrink(guest, steps, say));
+    await using departure = new Departure(this.#workspace, target);
+    await stages.run('transfer', (say) => this.#transfer(departure, lan, resized, say));
+    const statistics = await stages.run('hand-over', () => departure.leave(this.#signal));
+
     // The VM is the target's now, and what was taken from the guest stays taken.
-    rollback.commit();
-    workspace.expected = undefined;
-
-    const adapted = await awaitAdapted(peers, target, { workspace: workspace.name, epoch }, emit);
+    this.#rollback.commit();
+    this.#workspace.expected = undefined;
+    const adapted = await awaitAdapted(peers, target, { workspace: name, epoch: this.#epoch }, emit);
     stages.times.push(...adapted.stages);
-    await stages.run('settle', async () => workspace.settle(AbortSignal.timeout(askLimitMs)));
+    await stages.run('settle', () => this.#workspace.settle(AbortSignal.timeout(askLimitMs)));
     return {
       kind,
-      workspace: workspace.name,
+      workspace: name,
       from: self.host.name,
       to: target.name,
-      simulated,
-      epoch,
+      simulated: self.host.simulated || peer.profile.simulated,
+      epoch: this.#epoch,
       totalMs: Math.round(clock.monotonic() - begin),
       downtimeMs: statistics.downtimeMs,
       adaptMs: adapted.adaptMs,
       wireBytes: statistics.transferredBytes,
       stages: stages.times,
       guest: { before: guest === undefined ? null : summarizeGuest(guest), after: adapted.after },
-      shortfalls: [...shortfalls, ...adapted.shortfalls],
+      shortfalls: [...this.#shortfalls, ...adapted.shortfalls],
     };
-  } catch (error) {
-    const failure = signal.aborted ? DockError.from(signal.reason, 'cancelled') : DockError.from(error);
-    for (const problem of await rollback.unwind()) {
-      emit({ kind: 'note', at: clock.wall(), text: `could not be undone: ${problem}` });
+  }
+
+  async #discover(): Promise<{ guest: GuestState | undefined; peer: PeerAnswer<'describe'> }> {
+    const workspace = this.#workspace;
+    const { peers, cpuModels } = this.#surroundings;
+    const { target } = this.#request;
+    const { record } = workspace;
+    const ask = this.#within(askLimitMs);
+    const [peer, seen] = await Promise.all([
+      peers.call(target.id, 'describe', {}, { signal: ask }),
+      this.#observe(),
+      cpuModels.requireMove(cpuShape(workspace.name, record.contract), this.#machine.qmp, target.id, ask),
+    ]);
+    this.#signal.throwIfAborted();
+    if (seen.guest === undefined) {
+      this.#note(`moving without the guest's help: ${seen.why}`);
+    } else {
+      const addresses = withoutKept(seen.guest.network.addresses, record.lanChange);
+      await workspace.save({ guestAddresses: addresses });
+      this.#machine.guestAddresses = addresses;
     }
-    emit({
-      kind: 'trip-failed',
-      at: clock.wall(),
-      error: failure.toData(),
-      ...(stages.current === undefined ? {} : { stage: stages.current }),
-      ...(workspace.isOwner && workspace.machine !== undefined ? { runsOn: self.host.name } : {}),
+    return { guest: seen.guest, peer };
+  }
+
+  async #choose(policy: PolicyText | undefined): Promise<Choice> {
+    const { name, record } = this.#workspace;
+    const about = { workspace: name, contract: record.contract, ...withPolicy(policy), ...this.#visit };
+    return await this.#ask('choose', about, askLimitMs);
+  }
+
+  async #plan(guest: GuestState | undefined, choice: Choice): Promise<PlanStep[]> {
+    const { record } = this.#workspace;
+    return planTrip(this.#surroundings.plugins, {
+      contract: record.contract,
+      filling: await readFilling(this.#machine.qmp, this.#signal),
+      guest,
+      from: record.allocation,
+      to: choice.allocation,
+      target: choice.profile,
+      headroomMiB: choice.move.headroomMiB,
     });
-    throw failure;
+  }
+
+  /** Reserves the place over there, opens the disk to it, and tells the guest. */
+  async #prepare(
+    guest: GuestState | undefined,
+    choice: Choice,
+    policy: PolicyText | undefined,
+    say: Say,
+  ): Promise<LanDecision> {
+    const workspace = this.#workspace;
+    const { anchors, peers } = this.#surroundings;
+    const { target } = this.#request;
+    const { name, record } = workspace;
+    const rollback = this.#rollback;
+    rollback.defer('keep no addresses for a guest that stays', () => anchors.cancel(workspace));
+    const end = { ...target, profile: choice.profile, network: choice.allocation.network };
+    const lan = await anchors.propose(workspace, end, record.guestAddresses, this.#signal);
+    this.#shortfalls.push(...lan.shortfalls);
+    // Deferred first: an answer that is lost on the way may be a reservation all the same.
+    rollback.defer(`release what "${target.name}" reserved`, async (undo) => {
+      const given = { workspace: name, epoch: this.#epoch, reason: 'the move was given up' };
+      await peers.call(target.id, 'abandon', given, { signal: undo });
+    });
+    const wanted = {
+      workspace: name,
+      homeDevice: record.homeDevice,
+      epoch: this.#epoch,
+      contract: record.contract,
+      allocation: choice.allocation,
+      move: choice.move,
+      guestAddresses: lan.guestAddresses,
+      ...withPolicy(policy),
+      ...this.#visit,
+    };
+    await this.#ask('prepare', wanted, askLimitMs);
+    workspace.expected = target.id;
+    rollback.defer('close the disk to the other device', async () => {
+      workspace.expected = undefined;
+    });
+    if (this.#machine.agent !== undefined && guest !== undefined) {
+      say('applications in the guest are told');
+      const news = { name: target.name, profile: choice.profile, maxDelayMs: choice.move.maxDelayMs };
+      const late = await tellGuest(this.#machine.agent, news, rollback, this.#signal);
+      if (late !== undefined) this.#note(late);
+    }
+    if (this.#visit.keepNothing === true) {
+      say('the guest is locked, for it goes to a kiosk');
+      const guard = chooseGuard(policy, choice.profile, target.name);
+      const guarded = await guardGuest(this.#machine, guard, target.name, rollback, this.#signal);
+      this.#shortfalls.push(...guarded);
+    }
+    return lan;
+  }
+
+  /** Returns the guest as it is then. */
+  async #shrink(
+    guest: GuestState | undefined,
+    steps: readonly PlanStep[],
+    say: Say,
+  ): Promise<GuestState | undefined> {
+    const context = { plugins: this.#surroundings.plugins, machine: this.#machine, say };
+    this.#shortfalls.push(...(await runShrinkingSteps(context, steps, this.#rollback, this.#signal)));
+    if (!steps.some((step) => step.when === 'before-move') || guest === undefined) return guest;
+    return (await this.#observe()).guest ?? guest;
+  }
+
+  async #transfer(
+    departure: Departure,
+    lan: LanDecision,
+    guest: GuestState | undefined,
+    say: Say,
+  ): Promise<void> {
+    const what = {
+      workspace: this.#workspace.name,
+      epoch: this.#epoch,
+      filling: await readFilling(this.#machine.qmp, this.#signal),
+      guestAddresses: lan.guestAddresses,
+      ...(lan.lanChange === undefined ? {} : { lanChange: lan.lanChange }),
+      ...(guest === undefined ? {} : { guest }),
+    };
+    await this.#ask('receive', what, receiveLimitMs);
+    await departure.transfer(this.#epoch, this.#surroundings.limits, say, this.#signal);
+  }
+
+  /** Takes back what was begun, and returns what is to be thrown. */
+  async #undo(error: unknown): Promise<DockError> {
+    const failure = this.#signal.aborted
+      ? DockError.from(this.#signal.reason, 'cancelled')
+      : DockError.from(error);
+    for (const problem of await this.#rollback.unwind()) this.#note(`could not be undone: ${problem}`);
+    const { current: stage } = this.#stages;
+    const { surroundings, isOwner, machine } = this.#workspace;
+    this.#request.emit({
+      kind: 'trip-failed',
+      at: this.#surroundings.clock.wall(),
+      error: failure.toData(),
+      ...(stage === undefined ? {} : { stage }),
+      ...(isOwner && machine !== undefined ? { runsOn: surroundings.self.host.name } : {}),
+    });
+    return failure;
+  }
+
+  #observe(): ReturnType<typeof discoverGuest> {
+    return discoverGuest(this.#machine.agent, this.#within(observeLimitMs));
+  }
+
+  #ask<M extends PeerMethod>(
+    method: M,
+    params: RpcParams<typeof peerMethods, M>,
+    limitMs: number,
+  ): Promise<PeerAnswer<M>> {
+    const { peers } = this.#surroundings;
+    return peers.call(this.#request.target.id, method, params, { signal: this.#within(limitMs) });
+  }
+
+  #within(limitMs: number): AbortSignal {
+    return AbortSignal.any([this.#signal, AbortSignal.timeout(limitMs)]);
+  }
+
+  #note(text: string): void {
+    this.#request.emit({ kind: 'note', at: this.#surroundings.clock.wall(), text });
   }
 }
+
+const withPolicy = (policy: PolicyText | undefined) => (policy === undefined ? {} : { policy });

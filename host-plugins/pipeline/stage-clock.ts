@@ -3,6 +3,9 @@ import type { ProgressEvent, StageName } from '../../protocol/progress-event.ts'
 
 export type Emit = (event: ProgressEvent) => void;
 
+/** Tells how a stage goes; `fraction`, from 0 to 1, of its work is done. */
+export type Say = (text: string, fraction?: number) => void;
+
 /** Milliseconds since 1970, and monotonic milliseconds; so that tests own the time. */
 export interface Clock {
   wall(): number;
@@ -25,15 +28,12 @@ export class StageClock {
   }
 
   /** Runs one. What its work says after its end is told to nobody: it would stand among the next stage's. */
-  async run<T>(
-    stage: StageName,
-    work: (say: (text: string, fraction?: number) => void) => Promise<T>,
-  ): Promise<T> {
+  async run<T>(stage: StageName, work: (say: Say) => Promise<T>): Promise<T> {
     this.current = stage;
     const begin = this.#clock.monotonic();
     this.#emit({ kind: 'stage-started', at: this.#clock.wall(), stage });
     let over = false;
-    const say = (text: string, fraction?: number): void => {
+    const say: Say = (text, fraction) => {
       if (over) return;
       this.#emit({
         kind: 'stage-progress',

@@ -1,14 +1,15 @@
 import type { MigrationEvent } from '../qemu/outgoing-migration.ts';
+import type { Say } from './stage-clock.ts';
 
 const mebibyte = 1024 * 1024;
 
 /** Puts into words how the memory of a VM is sent while it runs. */
 export class TransferProgress {
-  readonly #say: (text: string, fraction?: number) => void;
+  readonly #say: Say;
   /** What is left grows with each pass, by what the guest has written meanwhile; the share that is done does not shrink. */
   #share = 0;
 
-  constructor(say: (text: string, fraction?: number) => void) {
+  constructor(say: Say) {
     this.#say = say;
   }
 
