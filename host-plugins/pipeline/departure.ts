@@ -15,6 +15,8 @@ const acceptLimitMs = 15_000;
 const handOverLimitMs = 60_000;
 /** The last state of a stopped VM, ms: what is longer on its way than this hangs, and the VM must not stand still. */
 const lastStateLimitMs = 20_000;
+/** Beyond the longest downtime that the settings allow: until then others are told that the VM stands still, ms. */
+const standstillMarginMs = 5_000;
 
 /**
  * The source's side of one hand-over: the memory on its way, and the word of both devices. Whatever fails here goes
@@ -67,6 +69,7 @@ export class Departure implements AsyncDisposable {
         signal,
       );
       await this.#outgoing.untilPreSwitchover(signal);
+      this.#sayItStandsStill(limits);
     } catch (error) {
       await this.#stay(error, signal);
       throw error;
@@ -137,6 +140,15 @@ export class Departure implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#listener?.[Symbol.asyncDispose]();
     if (this.#workspace.departure === this) this.#workspace.departure = undefined;
+  }
+
+  /** Does not wait: the VM stands still for it all. It ends with the way to the VM, or before it runs on here. */
+  #sayItStandsStill({ downtimeLimitMs = 0, maxDowntimeMs = downtimeLimitMs }: MigrationLimits): void {
+    const { tap, name, surroundings } = this.#workspace;
+    const forMs = maxDowntimeMs + standstillMarginMs;
+    surroundings.network.standStill(tap, forMs, AbortSignal.timeout(forMs)).catch((error: unknown) => {
+      surroundings.log.info({ workspace: name, err: error }, 'nobody is told that it stands still');
+    });
   }
 
   /** Takes the offer back, if one was made, and waits until the VM is this device's again. */

@@ -46,6 +46,10 @@ export function handOverPorts(workspace: Workspace, peers: Peers, starting: Star
       },
       async resume(signal) {
         const machine = keeper.require();
+        const { network } = workspace.surroundings;
+        await network.goOn(workspace.tap, signal).catch((error: unknown) => {
+          log.warn({ workspace: name, err: error }, 'for some seconds others are told that it stands still');
+        });
         // After a restart of wdockd nobody holds the migration any more, and QEMU refuses `cont` while it waits in it.
         if (workspace.departure !== undefined) await workspace.departure.cancelMigration(signal);
         else await (await OutgoingMigration.adopt(machine.qemu.qmp, () => {}, signal))?.cancel(signal);

@@ -21,6 +21,7 @@ import { type NetworkRecord, NetworkRecords } from './network-record.ts';
 import { buildRemoval } from './nft-rules.ts';
 import { type NetworkInterface, readInterfaces } from './read-interfaces.ts';
 import { sendRepeatedly } from './send-repeatedly.ts';
+import { Standstill } from './standstill.ts';
 import { tapSettings, withoutIpv6 } from './tap-settings.ts';
 
 export interface HostNetworkSettings {
@@ -37,11 +38,13 @@ export interface HostNetworkSettings {
 export class HostNetwork {
   readonly #records: NetworkRecords;
   readonly #closedPorts: readonly number[];
+  readonly #standstill: Standstill;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(settings: HostNetworkSettings) {
     this.#records = new NetworkRecords(settings.runtimeFolder);
     this.#closedPorts = settings.closedPorts;
+    this.#standstill = new Standstill(this.#records);
   }
 
   /**
@@ -100,6 +103,7 @@ export class HostNetwork {
     const { folder } = this.#records;
     try {
       await layPath(record, { tapMac, closedPorts: this.#closedPorts, folder }, signal);
+      this.#standstill.laid(binding.tap);
     } catch (error) {
       await this.#putBack(binding.tap, AbortSignal.timeout(commandLimitMs)).catch(() => {});
       throw error;
@@ -130,6 +134,20 @@ export class HostNetwork {
    */
   withdraw(tap: string, signal: AbortSignal): Promise<void> {
     return this.#inTurn(() => this.#putBack(tap, signal));
+  }
+
+  /**
+   * The VM at this tap stands still for a move: who sends to it over a connection that is open is told, and tries
+   * again soon (standstill-rules.ts). Until `goOn` or `withdraw`, or for this long: a wdockd that was killed keeps no
+   * guest from being reached. Nothing where the tap is not joined to a LAN; throws where the kernel cannot do it.
+   */
+  standStill(tap: string, forMs: number, signal: AbortSignal): Promise<void> {
+    return this.#standstill.begin(tap, forMs, signal);
+  }
+
+  /** The VM at this tap is about to run here. At once where nobody can have said that it stands still. */
+  goOn(tap: string, signal: AbortSignal): Promise<void> {
+    return this.#standstill.end(tap, signal);
   }
 
   /**

@@ -25,6 +25,10 @@ async function answer(line: string): Promise<unknown> {
       return network.bind(NetworkBinding.parse(first), signal);
     case 'withdraw':
       return network.withdraw(String(first), signal);
+    case 'standStill':
+      return network.standStill(String(first), Number(second), signal);
+    case 'goOn':
+      return network.goOn(String(first), signal);
     case 'announce':
       return network.announce(NetworkBinding.parse(first), String(second), third as string[], signal);
     default:

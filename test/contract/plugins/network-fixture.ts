@@ -133,6 +133,8 @@ export class Host implements AsyncDisposable {
   bind = (binding: NetworkBinding): Promise<void> => this.#call('bind', binding);
   servesDhcp = (tap: string): Promise<boolean> => this.#call('servesDhcp', tap);
   withdraw = (tap: string): Promise<void> => this.#call('withdraw', tap);
+  standStill = (tap: string, forMs: number): Promise<void> => this.#call('standStill', tap, forMs);
+  goOn = (tap: string): Promise<void> => this.#call('goOn', tap);
   announce = (binding: NetworkBinding): Promise<void> =>
     this.#call('announce', binding, guestMac, binding.guestAddresses ?? [guestIp]);
   async join(binding: NetworkBinding): Promise<void> {

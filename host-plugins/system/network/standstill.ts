@@ -1,0 +1,61 @@
+import { readdir } from 'node:fs/promises';
+import { InterfaceName, type NetworkBinding } from './binding.ts';
+import { nft } from './ip-command.ts';
+import type { NetworkRecords } from './network-record.ts';
+import { buildStandstill, buildStandstillEnd } from './standstill-rules.ts';
+
+/**
+ * What this host says for guests that stand still for a move (standstill-rules.ts). Not in turn with the other
+ * changes of the network, behind which a VM would have to wait before it may run again: nft applies all or nothing.
+ */
+export class Standstill {
+  readonly #records: NetworkRecords;
+  /** Taps whose table was made in this process's life, and says nothing of the kind; of others nobody knows. */
+  readonly #silent = new Set<string>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(records: NetworkRecords) {
+    this.#records = records;
+  }
+
+  /** The tap's table was made anew. */
+  laid(tap: string): void {
+    this.#silent.add(tap);
+  }
+
+  begin(tap: string, forMs: number, signal: AbortSignal): Promise<void> {
+    this.#silent.delete(tap);
+    return this.#inTurn(async () => {
+      const binding = (await this.#records.read(tap))?.binding;
+      // Behind NAT no sender knows the guest's address.
+      if (binding === undefined || binding.mode === 'nat') return;
+      const { guestAddresses = [] } = binding;
+      const devices = await entrances(binding);
+      if (guestAddresses.length === 0 || devices.length === 0) return;
+      await nft(buildStandstill({ tap, devices, guestAddresses, forMs }), signal);
+    });
+  }
+
+  async end(tap: string, signal: AbortSignal): Promise<void> {
+    // Also on the way of a VM that comes: there it costs nothing.
+    if (this.#silent.has(tap)) return;
+    await this.#inTurn(async () => {
+      if ((await this.#records.read(tap)) === undefined) return;
+      await nft(buildStandstillEnd(tap), signal);
+      this.#silent.add(tap);
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const mine = this.#last.then(work, work);
+    this.#last = mine.catch(() => {});
+    return mine;
+  }
+}
+
+/** Where frames for the guest come in: the uplink, or the other ports of the bridge. */
+async function entrances(binding: NetworkBinding & { mode: 'bridged' | 'routed' }): Promise<string[]> {
+  if (binding.mode === 'routed') return [binding.uplink];
+  const ports = await readdir(`/sys/class/net/${binding.bridge}/brif`);
+  return ports.filter((port) => port !== binding.tap && InterfaceName.safeParse(port).success);
+}
