@@ -1,0 +1,196 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { NetworkBinding } from '../../../host-plugins/system/network/binding.ts';
+import { guestIp, guestIp6, type Host, type Namespace, TestLan, until } from './network-fixture.ts';
+
+const tap = 'wd-work';
+const port = 5000;
+/** Longer than any of these tests stands still. */
+const forMs = 60_000;
+const guestAddresses = [guestIp, guestIp6];
+const routed: NetworkBinding = { mode: 'routed', tap, uplink: 'wlan0', guestAddresses };
+const bridged: NetworkBinding = { mode: 'bridged', tap, bridge: 'br0', guestAddresses };
+
+let lan: TestLan;
+let cleanup: AsyncDisposableStack;
+
+beforeEach(async () => {
+  lan = await TestLan.create();
+  cleanup = new AsyncDisposableStack();
+});
+
+afterEach(async () => {
+  await cleanup.disposeAsync();
+  await lan[Symbol.asyncDispose]();
+});
+
+async function settle(mode: 'routed' | 'bridged'): Promise<Host> {
+  const host = mode === 'routed' ? lan.mobile : lan.desktop;
+  await host.createTap(tap);
+  await lan.moveGuest(host, tap);
+  await lan.setGuestIpv6(mode);
+  await host.join(mode === 'routed' ? routed : bridged);
+  return host;
+}
+
+/** The guest takes nothing in, as one whose VM is stopped; what comes for it is counted, for it came through the host. */
+async function freeze(): Promise<void> {
+  await lan.guest.run('nft', 'add table netdev frozen');
+  await lan.guest.run(
+    'nft',
+    'add chain netdev frozen in { type filter hook ingress device "eth0" priority 0; }',
+  );
+  await lan.guest.run('nft', 'add rule netdev frozen in drop');
+}
+
+async function thaw(): Promise<void> {
+  await lan.guest.run('nft', 'delete table netdev frozen');
+}
+
+/** Counts frames that match, where they come into the namespace. */
+async function count(namespace: Namespace, device: string, match: string): Promise<() => Promise<number>> {
+  await namespace.run('nft', 'add table netdev probe');
+  // Before the product's own rules see them.
+  const hook = `type filter hook ingress device "${device}" priority -300;`;
+  await namespace.run('nft', `add chain netdev probe in { ${hook} }`);
+  await namespace.run('nft', `add rule netdev probe in ${match} counter`);
+  return async () => {
+    const listed = await namespace.run('nft', 'list', 'chain', 'netdev', 'probe', 'in');
+    return Number(/counter packets (\d+)/.exec(listed)?.[1]);
+  };
+}
+
+function start(namespace: Namespace, ...argv: string[]): ChildProcessWithoutNullStreams {
+  const child = spawn('ip', ['netns', 'exec', namespace.name, ...argv]);
+  child.stderr.resume();
+  cleanup.defer(async () => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  });
+  return child;
+}
+
+/** A connection from the client to the guest, over which `say` resolves when the guest has the line. */
+async function connect(address: string): Promise<{ say: (line: string) => Promise<void> }> {
+  const [family, target] = address.includes(':') ? ['TCP6', `[${address}]`] : ['TCP4', address];
+  const heard = start(lan.guest, 'socat', '-u', `${family}-LISTEN:${port}`, '-');
+  const lines = createInterface({ input: heard.stdout })[Symbol.asyncIterator]();
+  await until(async () => (await lan.guest.run('ss', '-Htln', `sport = :${port}`)) !== '');
+  const sender = start(lan.client, 'socat', '-u', '-', `${family}:${target}:${port}`);
+  const say = async (line: string): Promise<void> => {
+    sender.stdin.write(`${line}\n`);
+    expect((await lines.next()).value).toBe(line);
+  };
+  await say('first');
+  return { say };
+}
+
+/** How long the guest hears nothing after it runs again; it runs again when the client has tried five times. */
+async function silence(
+  host: Host,
+  uplink: string,
+  address: string,
+  standing: { begin: () => Promise<void>; end: () => Promise<void> },
+): Promise<number> {
+  const { say } = await connect(address);
+  const tried = await count(host.namespace, uplink, `tcp dport ${port}`);
+  await freeze();
+  await standing.begin();
+  const heard = say('second');
+  await until(async () => (await tried()) >= 5);
+  await standing.end();
+  await thaw();
+  const from = performance.now();
+  await heard;
+  const ms = performance.now() - from;
+  // The connection is what it was.
+  await say('third');
+  await cleanup.disposeAsync();
+  cleanup = new AsyncDisposableStack();
+  await host.namespace.run('nft', 'delete table netdev probe');
+  return ms;
+}
+
+describe.each([
+  ['routed', 'wlan0'],
+  ['bridged', 'eth0'],
+] as const)('a %s guest that stands still', (mode, uplink) => {
+  it.each([guestIp, guestIp6])(
+    'is sent to again soon after it runs, over a connection to %s that was open',
+    async (address) => {
+      const host = await settle(mode);
+      const nothing = async () => {};
+      const untold = await silence(host, uplink, address, { begin: nothing, end: nothing });
+      const told = await silence(host, uplink, address, {
+        begin: () => host.standStill(tap, forMs),
+        end: () => host.goOn(tap),
+      });
+      expect(told).toBeLessThan(untold / 2);
+    },
+  );
+
+  it.each([
+    ['ipv4', guestIp, 'icmp type destination-unreachable'],
+    ['ipv6', guestIp6, 'icmpv6 type destination-unreachable'],
+  ])('fails no new connection and no datagram, over %s', async (_, address, unreachable) => {
+    const host = await settle(mode);
+    const { say } = await connect(address);
+    const told = await count(lan.client, 'eth0', unreachable);
+    const came = await count(host.namespace, uplink, 'meta l4proto { tcp, udp }');
+    await freeze();
+    await host.standStill(tap, forMs);
+    const shell = (protocol: string) =>
+      `timeout 2 bash -c 'exec 3<>/dev/${protocol}/${address}/9 && echo hello >&3'; echo $?`;
+    // 124: it was still trying; a connection that is refused or unreachable ends with 1 at once.
+    expect((await lan.client.run('bash', '-c', shell('tcp'))).trim()).toBe('124');
+    expect((await lan.client.run('bash', '-c', shell('udp'))).trim()).toBe('0');
+    await until(async () => (await came()) >= 2);
+    expect(await told()).toBe(0);
+    const heard = say('second');
+    await until(async () => (await told()) > 0);
+    await host.goOn(tap);
+    await thaw();
+    await heard;
+  });
+
+  it('is reached again when wdockd is killed and nobody says that it runs', async () => {
+    const host = await settle(mode);
+    const { say } = await connect(guestIp);
+    await host.standStill(tap, 700);
+    await host.kill();
+    await say('second');
+    expect(await host.namespace.run('nft', 'list', 'ruleset')).not.toMatch(/elements.*10\.77\.0\.50 timeout/);
+  });
+
+  it('leaves nothing when it runs on here, nor when it has gone', async () => {
+    const host = await settle(mode);
+    const rules = () => host.namespace.run('nft', 'list', 'ruleset');
+    const before = await rules();
+    await host.standStill(tap, forMs);
+    await host.standStill(tap, forMs);
+    expect(await rules()).toContain('standstill');
+    await host.goOn(tap);
+    await host.goOn(tap);
+    expect(await rules()).toBe(before);
+    await host.standStill(tap, forMs);
+    await host.withdraw(tap);
+    expect(await rules()).toBe('');
+    // What is said too late, behind the release.
+    await host.standStill(tap, forMs);
+    await host.goOn(tap);
+    expect(await rules()).toBe('');
+  });
+
+  it('runs on without it also after wdockd was started again', async () => {
+    const host = await settle(mode);
+    await host.standStill(tap, forMs);
+    await host.kill();
+    await host.start();
+    await host.goOn(tap);
+    expect(await host.namespace.run('nft', 'list', 'ruleset')).not.toContain('standstill');
+  });
+});
