@@ -8,6 +8,10 @@ import { chooseNatSubnet, uniqueLocalPrefix } from '../../../host-plugins/system
 import { buildAnnouncement, lanAddresses } from '../../../host-plugins/system/network/neighbour-frames.ts';
 import { buildRules, tableName } from '../../../host-plugins/system/network/nft-rules.ts';
 import { parseInterfaces } from '../../../host-plugins/system/network/read-interfaces.ts';
+import {
+  buildStandstill,
+  buildStandstillEnd,
+} from '../../../host-plugins/system/network/standstill-rules.ts';
 import { linkLocalAddress } from '../../../host-plugins/system/network/tap-settings.ts';
 import type { LinkFacts } from '../../../protocol/host-profile.ts';
 import { allocation, context, guest, host } from './samples.ts';
@@ -298,6 +302,23 @@ describe('the rules of a tap', () => {
     for (const name of ['br0', 'enp0s31f6', 'eth0.100', 'br-0123456789ab', 'veth1@if2']) {
       expect(NetworkBinding.safeParse({ mode: 'bridged', tap: 'wd-a', bridge: name }).success).toBe(true);
     }
+  });
+});
+
+describe('the rules of a guest that stands still', () => {
+  const rules = { tap: 'wd-a', devices: ['eth0', 'wd-b'], forMs: 8_000 };
+
+  it('never make the table of a tap that has none: its guest may run elsewhere', () => {
+    const begin = buildStandstill({ ...rules, guestAddresses: ['192.0.2.7'] });
+    // nft(8) makes a table where it is told to declare one, but refuses a chain of one that is not there.
+    expect(begin.split('\n')[0]).toBe('add chain netdev wdock_wd_a standstill');
+    expect(begin.startsWith(buildStandstillEnd('wd-a'))).toBe(true);
+  });
+
+  it('name each address with its end, and none of a family that the guest does not speak', () => {
+    const begin = buildStandstill({ ...rules, guestAddresses: ['192.0.2.7', '192.0.2.8'] });
+    expect(begin).toContain('elements = { 192.0.2.7 timeout 8000ms, 192.0.2.8 timeout 8000ms }');
+    expect(begin.match(/elements/g)).toHaveLength(1);
   });
 });
 
