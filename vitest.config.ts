@@ -10,13 +10,13 @@ export default defineConfig({
         test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 120_000 },
       },
       {
-        // Real programs: more of them at once than there are cores only wait for each other.
+        // Real programs, which mostly wait; on few cores more of them at once than there are cores.
         test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: Math.max(2, cores - 1),
+          maxWorkers: Math.max(3, cores - 1),
         },
       },
       {

@@ -22,10 +22,12 @@ describe.runIf(mayMakeNamespaces && can)('a machine of wdockd', () => {
       return { uid, gid, mode: (mode & 0o777).toString(8) };
     };
     const first = await start();
-    for (const name of ['work', 'play']) {
+    const both = ['work', 'play'];
+    for (const name of both)
       await wdock('workspace', 'create', name, '--disk', await disk(name), '--base-memory', '128');
-      expect(await wdock('workspace', 'start', name)).toMatchObject({ exit: 0 });
-    }
+    // Side by side: each waits for an agent that never comes.
+    for (const started of await Promise.all(both.map((name) => wdock('workspace', 'start', name))))
+      expect(started).toMatchObject({ exit: 0 });
     const [work, play] = [await machine('work'), await machine('play')];
     expect([work.user, play.user].map(isMachineUser)).toEqual([true, true]);
     expect(work.user).not.toBe(play.user);
@@ -49,7 +51,7 @@ describe.runIf(mayMakeNamespaces && can)('a machine of wdockd', () => {
     // The one beside it runs on.
     expect(await processesOf(play.user)).toEqual([play.pid]);
     expect(await wdock('workspace', 'start', 'work')).toMatchObject({ exit: 0 });
-    for (const name of ['work', 'play']) {
+    for (const name of both) {
       expect(await wdock('workspace', 'stop', name, '--force')).toMatchObject({ exit: 0 });
     }
   });
