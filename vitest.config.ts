@@ -16,7 +16,7 @@ export default defineConfig({
           include: ['test/contract/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          maxWorkers: Math.max(3, cores - 1),
+          maxWorkers: Math.max(3, cores + 1),
         },
       },
       {
@@ -27,15 +27,6 @@ export default defineConfig({
           testTimeout: 15 * 60_000,
           hookTimeout: 15 * 60_000,
           maxWorkers: Math.max(1, Math.floor(cores / 2)),
-        },
-      },
-      {
-        // Debian as it is installed, twice: `npm run package:try`, as root; not a part of `npm test`.
-        test: {
-          name: 'packages',
-          include: ['test/packages/**/*.test.ts'],
-          testTimeout: 5 * 60_000,
-          fileParallelism: false,
         },
       },
     ],

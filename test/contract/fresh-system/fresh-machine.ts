@@ -3,9 +3,9 @@ import { on, once } from 'node:events';
 import { watch } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DockError } from '../../protocol/dock-error.ts';
-import { killed, spawnMortal } from '../contract/guest-agent/spawn-mortal.ts';
-import { runCommand } from '../lab/run-command.ts';
+import { DockError } from '../../../protocol/dock-error.ts';
+import { runCommand } from '../../lab/run-command.ts';
+import { killed, spawnMortal } from '../guest-agent/spawn-mortal.ts';
 
 const bootScript = join(import.meta.dirname, 'boot-machine.sh');
 /** In the tree. */

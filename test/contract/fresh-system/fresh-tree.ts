@@ -1,10 +1,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cacheKey } from '../lab/cache/cache-key.ts';
-import { cachedBuild, type Progress } from '../lab/cache/cached-build.ts';
-import { readOwnArchive, readProxyOptions } from '../lab/image/debian-archive.ts';
-import { runCommand } from '../lab/run-command.ts';
+import { cacheKey } from '../../lab/cache/cache-key.ts';
+import { cachedBuild, type Progress } from '../../lab/cache/cached-build.ts';
+import { readOwnArchive, readProxyOptions } from '../../lab/image/debian-archive.ts';
+import { runCommand } from '../../lab/run-command.ts';
 
 /** Where QEMU 10 is: Debian 12 has it in its backports alone. */
 export const releases = {

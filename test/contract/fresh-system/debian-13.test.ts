@@ -1,0 +1,3 @@
+import { describeFreshSystem } from './fresh-system.ts';
+
+describeFreshSystem('trixie');
