@@ -69,8 +69,9 @@ export function makeAgentHandlers(parts: HandlerParts): AgentHandlers {
           network: { mode, hostMac, portal, keep: [...new Set([...wish.keep, ...former])] },
         });
         presence.connectivityChanged();
-        const { problems, bound } = await network.apply(wish, former, signal);
-        if (bound) await stored.write({ network: { mode, hostMac, portal, keep: wish.keep } });
+        const { problems, bound, forMs } = await network.apply(wish, former, signal);
+        const due = forMs === undefined ? undefined : wish;
+        if (bound) await stored.write({ network: { mode, hostMac, portal, keep: wish.keep, due } });
         return { problems };
       },
     },

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod';
-import { HostDescription } from '../protocol/agent-channel.ts';
+import { agentMethods, HostDescription } from '../protocol/agent-channel.ts';
 import { NetworkMode } from '../protocol/allocation.ts';
 
 const Stored = z.object({
@@ -16,6 +16,8 @@ const Stored = z.object({
       /** Addresses of other LANs that the interface may still have. */
       keep: z.array(z.string()).default([]),
       portal: z.boolean().default(false),
+      /** What was asked for, where it was done only for a time. */
+      due: agentMethods['apply-network'].params.optional(),
     })
     .optional(),
   /** Units that the agent froze. */

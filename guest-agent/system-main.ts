@@ -61,6 +61,8 @@ export async function runSystemAgent(
     inhibitorsChanged: (who) => conversation.tell('inhibitors-changed', { who }),
   });
   const network = new NetworkBinding(files, new NetworkManager(bus), note);
+  const due = stored.read().network?.due;
+  if (due !== undefined) await network.resume(due);
   const guard = new GuestGuard(bus, sessions, stored);
   const handlers = makeAgentHandlers({ ...sources, bus, presence, network, guard });
   const conversation = new Conversation({

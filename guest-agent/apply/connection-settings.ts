@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { makeVariant, plainDbusValue } from '../dbus/dbus-value.ts';
 import type { IpSettings, NetworkChange } from '../decide/choose-network-settings.ts';
 import { type IpAddress, isIPv6, parseIPv6, sameAddress } from '../decide/ip-address.ts';
@@ -14,8 +15,8 @@ const forever = 2_147_483_647;
 const probeMs = 200;
 /** Bytes. */
 const ethernetMtu = 1500;
-/** Less than any that NetworkManager gives a route by itself. */
-const firstMetric = 1;
+/** Less than any that NetworkManager gives a route by itself, and more than the way of `leadThroughHost`. */
+const firstMetric = 2;
 
 /** The connection in use, changed; `saved` is the profile that it came from. */
 export function changeSettings(applied: Settings, saved: Settings, change: NetworkChange): Settings {
@@ -29,6 +30,11 @@ export function changeSettings(applied: Settings, saved: Settings, change: Netwo
     ipv4: ipGroup('ipv4', applied['ipv4'] ?? {}, saved['ipv4'] ?? {}, change.ip4),
     ipv6: ipGroup('ipv6', applied['ipv6'] ?? {}, saved['ipv6'] ?? {}, change.ip6),
   };
+}
+
+/** Whether two texts of a connection say the same. */
+export function sameSettings(one: Settings, other: Settings): boolean {
+  return isDeepStrictEqual(one, other);
 }
 
 /** The addresses of a group that are fixed. */
@@ -51,7 +57,7 @@ function numberOf(setting: unknown): number {
 }
 
 function ipGroup(family: Family, applied: Group, saved: Group, wish: IpSettings): Group {
-  if (wish.kind === 'unchanged') return applied;
+  if (wish.kind === 'unchanged' || wish.kind === 'led') return applied;
   if (wish.kind === 'kept') return keptGroup(family, saved, wish);
   if (wish.kind === 'only') return onlyGroup(family, saved, wish.addresses);
   const group = withAddresses(

@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { type IpAddress, isIPv6, isLinkLocal, sameAddress } from '../decide/ip-address.ts';
 import { wayOut } from '../decide/way-out.ts';
+import { findShortestLife } from '../observe/parse-kernel-text.ts';
 import { sleep } from '../retry-delay.ts';
 import { runProgram } from '../run-program.ts';
 import type { SystemFiles } from '../system-files.ts';
@@ -27,6 +28,39 @@ export async function setWayOut(name: string, mac: string | undefined, signal: A
     // Not there, or a kernel without IPv6.
     await runProgram(['ip', 'neigh', ...change, 'dev', name], 5000, signal).catch(() => {});
   }
+}
+
+/** Marks the routes of `leadThroughHost` as the agent's (`proto` of ip-route). */
+const ownProtocol = '187';
+/** Less than any that NetworkManager gives. */
+const ownMetric = '1';
+
+/**
+ * From now on IPv6 goes to this gateway on the link, for everything and for these networks of the link, whatever
+ * routes NetworkManager has made; by those again where it is undefined.
+ */
+export async function leadThroughHost(
+  name: string,
+  way: { readonly gateway: string; readonly routed: readonly IpAddress[] } | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const own = ['dev', name, 'proto', ownProtocol];
+  // A kernel may be without IPv6.
+  if (way === undefined) {
+    await runProgram(['ip', '-6', 'route', 'flush', ...own], 5000, signal).catch(() => {});
+    return;
+  }
+  const networks = ['default', ...way.routed.map(({ address, prefix }) => `${address}/${prefix}`)];
+  const to = ['via', way.gateway, ...own, 'metric', ownMetric, 'onlink'];
+  await Promise.all(
+    networks.map((network) => runProgram(['ip', '-6', 'route', 'replace', network, ...to], 5000, signal)),
+  );
+}
+
+/** How long the IPv6 addresses that the LAN gave are good without it, ms: Infinity where it gave none. */
+export async function readGoodForMs(name: string, signal: AbortSignal): Promise<number> {
+  const shown = ['ip', '-json', '-6', 'addr', 'show', 'dev', name, 'scope', 'global'] as const;
+  return findShortestLife(await runProgram(shown, 5000, signal).catch(() => '')) * 1000;
 }
 
 /** Waits until the interface has all of these; false where they did not come in time. */

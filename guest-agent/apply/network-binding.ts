@@ -8,14 +8,23 @@ import {
 import type { IpAddress } from '../decide/ip-address.ts';
 import {
   type DefaultRoute,
+  type DefaultRoutes,
   findHardwareInterface,
   nudge,
   readDefaultRoutes,
   resolveNeighbour,
 } from '../observe/read-network.ts';
+import { sleep } from '../retry-delay.ts';
 import { runProgram } from '../run-program.ts';
 import type { SystemFiles } from '../system-files.ts';
-import { announceByItself, linkLocalAddresses, setWayOut, waitForAddresses } from './link-settings.ts';
+import {
+  announceByItself,
+  leadThroughHost,
+  linkLocalAddresses,
+  readGoodForMs,
+  setWayOut,
+  waitForAddresses,
+} from './link-settings.ts';
 import type { NetworkManager } from './network-manager.ts';
 import { NetworkRenewal } from './network-renewal.ts';
 import { waitForNewLan } from './new-lan.ts';
@@ -25,7 +34,12 @@ export interface Bound {
   /** The connection is as it shall be, but for what `problems` says. */
   readonly bound: boolean;
   readonly problems: string[];
+  /** How long it can stay so, ms; undefined where that has no end. What comes then is done in the background. */
+  readonly forMs?: number | undefined;
 }
+
+/** How long after a failure what came due is tried again, ms. */
+const dueAgainMs = 30_000;
 
 /** Re-binds the guest's interface to the network of the host that it is on. */
 export class NetworkBinding {
@@ -33,12 +47,16 @@ export class NetworkBinding {
   readonly #manager: NetworkManager;
   readonly #pause: ProbingPause;
   readonly #renewal: NetworkRenewal;
+  readonly #note: (text: string) => void;
+  #due = new AbortController();
+  #keeping: Promise<void> = Promise.resolve();
 
   constructor(files: SystemFiles, manager: NetworkManager, note: (text: string) => void) {
     this.#files = files;
     this.#manager = manager;
     this.#pause = new ProbingPause(files);
     this.#renewal = new NetworkRenewal(this.#pause, manager, note);
+    this.#note = note;
   }
 
   /**
@@ -47,10 +65,10 @@ export class NetworkBinding {
    * when it then changes the connection in place. At the end the gateways must answer.
    */
   async apply(wish: NetworkWish, formerKeep: readonly string[], signal: AbortSignal): Promise<Bound> {
-    this.#renewal.stop();
+    await this.#stop();
     const files = this.#files;
     const before = await readDefaultRoutes(files);
-    const name = before.ip4?.interface ?? before.ip6?.interface ?? (await findHardwareInterface(files));
+    const name = await this.#findInterface(before);
     if (name === undefined) return { bound: false, problems: ['the guest has no network interface'] };
     await announceByItself(files, name);
     const gateways = [before.ip4, before.ip6].filter(
@@ -58,17 +76,49 @@ export class NetworkBinding {
     ) as DefaultRoute[];
     const [forgotten, bound] = await Promise.all([
       this.#forgetNeighbours(name, gateways, signal),
-      this.#reapply(name, wish, formerKeep, signal),
+      this.#reapply(name, wish, formerKeep, true, signal),
     ]);
+    if (bound.forMs !== undefined) this.#keepIn(bound.forMs, name, wish);
     const now = await readDefaultRoutes(files);
     const silent = await Promise.all([now.ip4, now.ip6].map((route) => this.#askGateway(route, signal)));
     return { ...bound, problems: [...bound.problems, ...forgotten, ...silent.flat()] };
   }
 
+  /** Goes on with a wish of which an agent that ran before said that it can stay so for a time. */
+  async resume(wish: NetworkWish): Promise<void> {
+    const name = await this.#findInterface(await readDefaultRoutes(this.#files));
+    if (name !== undefined) this.#keepIn(dueAgainMs, name, wish);
+  }
+
   /** Stops what goes on in the background. */
   async close(): Promise<void> {
-    this.#renewal.stop();
+    await this.#stop();
     await this.#pause.end();
+  }
+
+  async #findInterface({ ip4, ip6 }: DefaultRoutes): Promise<string | undefined> {
+    return ip4?.interface ?? ip6?.interface ?? (await findHardwareInterface(this.#files));
+  }
+
+  async #stop(): Promise<void> {
+    this.#renewal.stop();
+    this.#due.abort(new DockError('cancelled', 'the network was bound again'));
+    await this.#keeping;
+  }
+
+  /** What the LAN gave is good for a time after the trip; before that is over, it is kept without the LAN. */
+  #keepIn(forMs: number, name: string, wish: NetworkWish): void {
+    this.#due = new AbortController();
+    const { signal } = this.#due;
+    const keep = async (waitMs: number): Promise<void> => {
+      await sleep(waitMs, signal);
+      const { bound, problems } = await this.#reapply(name, wish, [], false, signal);
+      for (const problem of problems) this.#note(problem);
+      if (!bound) await keep(dueAgainMs);
+    };
+    this.#keeping = keep(forMs).catch((error: unknown) => {
+      if (!signal.aborted) this.#note(`addresses are not kept: ${DockError.from(error).message}`);
+    });
   }
 
   async #forgetNeighbours(
@@ -99,6 +149,7 @@ export class NetworkBinding {
     name: string,
     wish: NetworkWish,
     formerKeep: readonly string[],
+    canWait: boolean,
     signal: AbortSignal,
   ): Promise<Bound> {
     const manager = this.#manager;
@@ -110,7 +161,11 @@ export class NetworkBinding {
       const device = await manager.findDevice(name, signal);
       if (!(await manager.isConnected(device, signal)))
         return failed(`NetworkManager has no active connection on ${name}`);
-      const situation = await manager.readSituation(device, signal);
+      const [read, goodForMs] = await Promise.all([
+        manager.readSituation(device, signal),
+        canWait ? readGoodForMs(name, signal) : undefined,
+      ]);
+      const situation = { ...read, ip6: { ...read.ip6, goodForMs } };
       const changes = chooseNetworkSettings(wish, situation, formerKeep);
       const ofLink = linkLocalAddresses(name);
       await this.#pause.begin(name);
@@ -120,8 +175,10 @@ export class NetworkBinding {
         await manager.isConnected(device, signal);
         await waitForAddresses(name, [...stayingIPv6(change, situation), ...ofLink], signal);
       }
-      await setWayOut(name, wish.keep.length > 0 ? wish.hostMac : undefined, signal);
       const last = changes.at(-1);
+      const led = last?.ip6.kind === 'led' ? last.ip6 : undefined;
+      await leadThroughHost(name, led, signal);
+      await setWayOut(name, wish.keep.length > 0 ? wish.hostMac : undefined, signal);
       if (last !== undefined) this.#renewal.start(name, device, last);
       const problems = [
         ...(await this.#checkMtu(name, wish.mtu)),
@@ -129,7 +186,7 @@ export class NetworkBinding {
           ? await waitForNewLan({ manager, device, name, startedMs, keep: wish.keep }, signal)
           : []),
       ];
-      return { bound: true, problems };
+      return { bound: true, problems, forMs: led?.forMs };
     } catch (error) {
       if (signal.aborted) throw error;
       // NetworkManager is restarting, or the device left its active state just now: the move goes on.
@@ -148,6 +205,6 @@ export class NetworkBinding {
 function stayingIPv6({ ip6 }: NetworkChange, { ip6: before }: NetworkSituation): readonly IpAddress[] {
   if (ip6.kind === 'kept') return ip6.present.addresses;
   if (ip6.kind === 'renewed' || ip6.kind === 'only') return ip6.addresses;
-  if (ip6.kind === 'unchanged') return before.present?.addresses ?? [];
+  if (ip6.kind === 'unchanged' || ip6.kind === 'led') return before.present?.addresses ?? [];
   return ip6.beside;
 }

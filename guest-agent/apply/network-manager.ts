@@ -8,7 +8,7 @@ import type {
   PresentIp,
 } from '../decide/choose-network-settings.ts';
 import { formatIPv6, type IpAddress, isLinkLocal } from '../decide/ip-address.ts';
-import { changeSettings, fixedAddresses, type Settings } from './connection-settings.ts';
+import { changeSettings, fixedAddresses, type Settings, sameSettings } from './connection-settings.ts';
 
 const destination = 'org.freedesktop.NetworkManager';
 const face = (name: string): string => (name === '' ? destination : `${destination}.${name}`);
@@ -83,12 +83,14 @@ export class NetworkManager {
 
   /**
    * Changes the connection in use in place (Device.Reapply): nothing is taken down. Refused by NetworkManager when
-   * the device has no connection, or when it was changed meanwhile.
+   * the device has no connection, or when it was changed meanwhile. Not asked where there is nothing to change: it would
+   * take away routes that others have made.
    */
   async reapply(device: string, change: NetworkChange, signal: AbortSignal): Promise<void> {
     const { applied, version } = await this.#appliedSettings(device, signal);
     const saved = await this.#savedSettings(device, signal);
     const settings = changeSettings(applied, saved, change);
+    if (sameSettings(settings, applied)) return;
     await this.#call(device, 'Device', 'Reapply', 'a{sa{sv}}tu', [settings, version, 0], signal);
   }
 

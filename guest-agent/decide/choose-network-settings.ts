@@ -1,5 +1,13 @@
 import type { NetworkMode } from '../../protocol/allocation.ts';
-import { alone, type IpAddress, isIPv6, linkLocalOf, networkOfIPv6, sameAddress } from './ip-address.ts';
+import {
+  alone,
+  type IpAddress,
+  isIPv6,
+  isLinkLocal,
+  linkLocalOf,
+  networkOfIPv6,
+  sameAddress,
+} from './ip-address.ts';
 
 /** What the interface has of one family at this moment, as NetworkManager's IP4Config and IP6Config say it. */
 export interface PresentIp {
@@ -17,6 +25,8 @@ export interface PresentIp {
  * - `kept`: these addresses as a fixed configuration. Behind a host that routes, neither broadcasts nor router
  *   advertisements reach the guest: a lease or an advertised prefix would run out, and every connection with it. No
  *   neighbour of the LAN can be found by NDP there either, so `routed` networks are reached through the gateway too.
+ * - `led`: as it is, for `forMs`, while what the LAN gave is good; the kernel's own routes lead everything to `gateway`,
+ *   also what goes to the `routed` networks. Then it has to be `kept`.
  * - `renewed`: as the profile says, and the present addresses beside it until the LAN has given them again. Going
  *   from `kept` straight to `saved` would take them away for as long as the LAN takes to answer.
  * - `only`: these addresses of another LAN and nothing else.
@@ -28,6 +38,12 @@ export type IpSettings =
   | { readonly kind: 'only'; readonly addresses: readonly IpAddress[] }
   | { readonly kind: 'kept'; readonly present: PresentIp; readonly routed: readonly IpAddress[] }
   | {
+      readonly kind: 'led';
+      readonly gateway: string;
+      readonly routed: readonly IpAddress[];
+      readonly forMs: number;
+    }
+  | {
       readonly kind: 'renewed';
       readonly addresses: readonly IpAddress[];
       /** Until DHCP has named one. */
@@ -36,6 +52,8 @@ export type IpSettings =
       readonly beside: readonly IpAddress[];
     }
   | { readonly kind: 'unchanged' };
+
+type Kept = IpSettings & { readonly kind: 'kept' };
 
 export interface NetworkChange {
   /** NMMetered of `connection.metered`: 1 yes, 2 no. */
@@ -61,8 +79,17 @@ export interface IpSituation {
 export interface NetworkSituation {
   /** `hasLease`: a DHCP client holds a lease on the device. */
   readonly ip4: IpSituation & { readonly hasLease: boolean };
-  readonly ip6: IpSituation;
+  /** `goodForMs`: how long the addresses that the LAN gave are good without it; undefined where that does not count. */
+  readonly ip6: IpSituation & { readonly goodForMs?: number | undefined };
 }
+
+/**
+ * How long names can be looked up for when no router is heard: radvd's default for a server is 1200 s, said again at
+ * least each 600 s (RFC 8106, 5.1: no less than that; NetworkManager does not tell what is left).
+ */
+const serversGoodForMs = 600_000;
+/** Less is not worth the wait, ms. */
+const leastLedMs = 20_000;
 
 export interface NetworkWish {
   readonly mode: NetworkMode;
@@ -102,7 +129,11 @@ export function chooseNetworkSettings(
   const foreign = [...wish.keep, ...formerKeep];
   const own4 = without(ip4.present?.addresses ?? [], foreign);
   const own6 = without(ip6.present?.addresses ?? [], foreign);
-  return [change(chooseIPv4(wish, ip4, own4, keep4), chooseIPv6(wish, ip6, own6, keep6))];
+  const settings4 = chooseIPv4(wish, ip4, own4, keep4);
+  // To change one family is to have both changed.
+  const changes = settings4.kind === 'kept' || settings4.kind === 'renewed';
+  const situation6 = changes ? { ...ip6, goodForMs: undefined } : ip6;
+  return [change(settings4, chooseIPv6(wish, situation6, own6, keep6))];
 }
 
 function chooseIPv4(
@@ -121,7 +152,7 @@ function chooseIPv4(
 
 function chooseIPv6(
   wish: NetworkWish,
-  { present, savedMethod, method, fixed }: IpSituation,
+  { present, savedMethod, method, fixed, goodForMs }: NetworkSituation['ip6'],
   own: readonly IpAddress[],
   keep: readonly IpAddress[],
 ): IpSettings {
@@ -132,7 +163,11 @@ function chooseIPv6(
     return at < 0 ? fixed.length : at;
   };
   const ordered = [...own].sort((one, other) => place(one) - place(other));
-  if (wish.mode !== 'bridged') return keptIPv6(wish, present, [...ordered, ...keep]);
+  if (wish.mode !== 'bridged') {
+    const kept = keptIPv6(wish, present, [...ordered, ...keep]);
+    const isOwn = fixed.every(({ address }) => own.some((one) => sameAddress(one.address, address)));
+    return isLearnt(method) && isOwn && keep.length === 0 ? led(kept, present, goodForMs) : kept;
+  }
   if (isSettled({ method, fixed }, keep)) return { kind: 'unchanged' };
   return { kind: 'renewed', addresses: [...ordered, ...keep], gateway: undefined, beside: keep };
 }
@@ -150,7 +185,7 @@ function isSettled(
 }
 
 /** Everything goes to the host: its end of the tap has the link-local address of its hardware address. */
-function keptIPv6(wish: NetworkWish, present: PresentIp, addresses: readonly IpAddress[]): IpSettings {
+function keptIPv6(wish: NetworkWish, present: PresentIp, addresses: readonly IpAddress[]): Kept {
   const gateway =
     (wish.hostMac === undefined ? undefined : linkLocalOf(wish.hostMac)) ?? present.gateway ?? undefined;
   const routed = new Map<string, IpAddress>();
@@ -160,12 +195,24 @@ function keptIPv6(wish: NetworkWish, present: PresentIp, addresses: readonly IpA
       routed.set(`${network}/${one.prefix}`, { address: network, prefix: one.prefix });
   }
   // A server of the link cannot be asked from behind the host.
-  const nameservers = present.nameservers.filter((address) => !/^fe[89ab]/i.test(address));
+  const nameservers = present.nameservers.filter((address) => !isLinkLocal(address));
   return {
     kind: 'kept',
     present: { ...present, addresses, gateway, nameservers },
     routed: [...routed.values()],
   };
+}
+
+/**
+ * To change the connection is to have it change: NetworkManager (up to 1.52) then takes every IPv6 address away for some
+ * milliseconds. That is not done on a trip where it can be done later, or not at all.
+ */
+function led(kept: Kept, { nameservers }: PresentIp, goodForMs: number | undefined): IpSettings {
+  const forMs = Math.min(serversGoodForMs, (goodForMs ?? 0) / 2);
+  const { gateway } = kept.present;
+  const canAskServers = nameservers.every((address) => !isLinkLocal(address));
+  if (gateway === undefined || !canAskServers || forMs < leastLedMs) return kept;
+  return { kind: 'led', gateway, routed: kept.routed, forMs };
 }
 
 function dropped({ savedMethod }: IpSituation, keep: readonly IpAddress[]): IpSettings {

@@ -90,6 +90,27 @@ export function findAdvertisedPrefixes(json: string): { address: string; prefix:
   }
 }
 
+/**
+ * Seconds until the first address in what `ip -json addr show` prints is deprecated, or is gone where it is deprecated
+ * already; Infinity where none has an end, 0 where the text says nothing.
+ */
+export function findShortestLife(json: string): number {
+  const forever = 0xffff_ffff;
+  type Shown = { addr_info?: { preferred_life_time?: number; valid_life_time?: number }[] };
+  try {
+    const lives = (JSON.parse(json) as Shown[]).flatMap(({ addr_info: entries = [] }) =>
+      entries.flatMap(({ preferred_life_time: preferred, valid_life_time: valid }) => {
+        // What a filter leaves out is printed as an empty object.
+        if (preferred === undefined || valid === undefined) return [];
+        return preferred > 0 ? preferred : valid;
+      }),
+    );
+    return Math.min(...lives.map((life) => (life === forever ? Number.POSITIVE_INFINITY : life)));
+  } catch {
+    return 0;
+  }
+}
+
 /** Hardware address of a neighbour in /proc/net/arp, in lower case; undefined while it is not resolved. */
 export function findNeighbour(text: string, address: string, name: string): string | undefined {
   for (const line of text.split('\n').slice(1)) {

@@ -14,6 +14,11 @@ export interface DefaultRoute {
   readonly gateway: string;
 }
 
+export interface DefaultRoutes {
+  readonly ip4: DefaultRoute | undefined;
+  readonly ip6: DefaultRoute | undefined;
+}
+
 /** How long a gateway may take to answer an ARP or NDP request; the kernel asks three times, a second apart. */
 const resolveLimitMs = 2500;
 const resolvePollMs = 100;
@@ -54,9 +59,7 @@ export async function readNetwork(
   };
 }
 
-export async function readDefaultRoutes(
-  files: SystemFiles,
-): Promise<{ ip4: DefaultRoute | undefined; ip6: DefaultRoute | undefined }> {
+export async function readDefaultRoutes(files: SystemFiles): Promise<DefaultRoutes> {
   const [ip4, ip6] = await Promise.all(
     ['/proc/net/route', '/proc/net/ipv6_route'].map((path) => files.readIfThere(path)),
   );

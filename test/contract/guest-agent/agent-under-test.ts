@@ -146,8 +146,11 @@ export async function makeRoot(folder: string): Promise<string> {
   const root = join(folder, 'root');
   await mkdir(join(root, 'sys/devices/system/cpu/cpu0'), { recursive: true });
   await writeFile(join(root, 'sys/devices/system/cpu/online'), '0\n');
-  await symlink('/proc', join(root, 'proc'));
-  await symlink('/sys/class', join(root, 'sys/class'));
+  for (const name of ['proc', 'sys/class']) {
+    // An agent that ran there before has left it.
+    await rm(join(root, name), { force: true });
+    await symlink(`/${name}`, join(root, name));
+  }
   return root;
 }
 

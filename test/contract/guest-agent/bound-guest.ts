@@ -1,5 +1,5 @@
 import { AgentProcess, type HostEnd, PortStandIn } from './agent-under-test.ts';
-import { GuestNetwork, type ProfileMethods } from './network-fixture.ts';
+import { GuestNetwork, type LanChanges, type ProfileMethods } from './network-fixture.ts';
 
 export const needsRoot = process.getuid?.() === 0;
 
@@ -11,20 +11,29 @@ export interface BoundGuest extends AsyncDisposable {
   readonly host: HostEnd;
   /** Hardware address of the router: where it is also the host's, the host routes. */
   readonly mac: string;
+  /** Kills the agent and starts it anew. */
+  startAgentAgain(): Promise<void>;
 }
 
 /** The agent in a guest's network, with a host at the other end of its port. */
-export async function startAgent(methods?: ProfileMethods): Promise<BoundGuest> {
+export async function startAgent(methods?: ProfileMethods, lan?: LanChanges): Promise<BoundGuest> {
   await using stack = new AsyncDisposableStack();
-  const network = stack.use(await GuestNetwork.start(methods));
+  const network = stack.use(await GuestNetwork.start(methods, lan));
   const port = stack.use(await PortStandIn.create());
   const plugged = port.plug();
-  stack.use(await AgentProcess.system(port.device, network.bus.address, network.folder, network.enterGuest));
+  const start = (): Promise<AgentProcess> =>
+    AgentProcess.system(port.device, network.bus.address, network.folder, network.enterGuest);
+  let agent = await start();
+  stack.defer(() => agent[Symbol.asyncDispose]());
   const host = stack.use(await plugged);
   await host.greet('session-1');
   const mac = await network.routerMac();
   const all = stack.move();
-  return { network, host, mac, [Symbol.asyncDispose]: () => all.disposeAsync() };
+  const startAgentAgain = async (): Promise<void> => {
+    await agent[Symbol.asyncDispose]();
+    agent = await start();
+  };
+  return { network, host, mac, startAgentAgain, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }
 
 /** Looks until it is so; the bound is the test's time limit. */

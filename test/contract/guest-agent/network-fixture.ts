@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +28,16 @@ dhcp-timeout=2147483647
 [ipv6]
 method=${ipv6}
 `;
+
+export interface LanChanges {
+  /** As many as there are to give. */
+  readonly addresses?: number;
+  readonly prefix?: string;
+  /** How long an IPv6 address is good, minutes. */
+  readonly minutes?: number;
+  /** The server of names is only there for who is on the link. */
+  readonly ownServer?: boolean;
+}
 
 /** The LAN that the guest starts on, and another one. */
 export type LanName = 'home' | 'away';
@@ -57,19 +68,22 @@ export class GuestNetwork implements AsyncDisposable {
     this.bus = bus;
     this.folder = folder;
     this.programs = join(folder, 'programs');
-    this.#id = `wdag-${process.pid.toString(36)}${Date.now().toString(36).slice(-4)}`;
+    this.#id = `wdag-${process.pid.toString(36)}${randomBytes(3).toString('hex')}`;
     this.guest = `${this.#id}-guest`;
     this.#switch = `${this.#id}-switch`;
   }
 
-  static async start(methods: ProfileMethods = { ipv4: 'auto', ipv6: 'disabled' }): Promise<GuestNetwork> {
+  static async start(
+    methods: ProfileMethods = { ipv4: 'auto', ipv6: 'disabled' },
+    changes: LanChanges = {},
+  ): Promise<GuestNetwork> {
     const network = new GuestNetwork(
       await PrivateBus.start('open'),
       await mkdtemp(join(tmpdir(), 'wdock-nm-')),
     );
     try {
       await network.#connect();
-      await network.startDhcp();
+      await network.startDhcp('home', changes);
       await network.startDhcp('away');
       await network.#prepareManager(methods);
       await network.startManager();
@@ -114,6 +128,16 @@ export class GuestNetwork implements AsyncDisposable {
         local === undefined || tentative === true ? [] : [`${local}/${prefixlen}`],
       )
       .sort();
+  }
+
+  /** Whether the guest has IPv6 addresses that stay without anybody giving them again, and no others. */
+  async hasOwnAddresses(): Promise<boolean> {
+    const args = ['-n', this.guest, '-j', '-6', 'addr', 'show', 'dev', 'eth0', 'scope', 'global'];
+    const { stdout } = await run('ip', args);
+    const [device] = JSON.parse(stdout) as { addr_info?: { valid_life_time?: number }[] }[];
+    // What a filter leaves out is printed as an empty object.
+    const lives = (device?.addr_info ?? []).flatMap((one) => one.valid_life_time ?? []);
+    return lives.length > 0 && lives.every((life) => life === 0xffff_ffff);
   }
 
   /** Next hop of the guest's way to an address; undefined where there is none, empty where it is on the link. */
@@ -178,14 +202,7 @@ export class GuestNetwork implements AsyncDisposable {
   }
 
   /** DHCP, DHCPv6 and router advertisements of a LAN. */
-  async startDhcp(
-    name: LanName = 'home',
-    changes: {
-      /** As many as there are to give. */
-      readonly addresses?: number;
-      readonly prefix?: string;
-    } = {},
-  ): Promise<void> {
+  async startDhcp(name: LanName = 'home', changes: LanChanges = {}): Promise<void> {
     const { router, range } = lans[name];
     const prefix = changes.prefix ?? lans[name].prefix;
     if (prefix !== lans[name].prefix) {
@@ -209,11 +226,11 @@ export class GuestNetwork implements AsyncDisposable {
       '--bind-interfaces',
       '--no-ping',
       `--dhcp-range=${range[0]},${last},2m`,
-      `--dhcp-range=${prefix}1000,${prefix}1fff,slaac,64,5m`,
+      `--dhcp-range=${prefix}1000,${prefix}1fff,slaac,64,${changes.minutes ?? 5}m`,
       '--enable-ra',
       '--ra-param=lan0,10,1800',
       `--dhcp-option=option:dns-server,${router}`,
-      `--dhcp-option=option6:dns-server,[${prefix}1]`,
+      `--dhcp-option=option6:dns-server,${changes.ownServer === true ? '[fe80::]' : `[${prefix}1]`}`,
       '--dhcp-authoritative',
       `--dhcp-leasefile=${this.folder}/${name}.leases`,
       `--log-facility=${this.folder}/${name}.log`,

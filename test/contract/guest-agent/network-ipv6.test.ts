@@ -1,13 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { linkLocalOf } from '../../../guest-agent/decide/ip-address.ts';
 import { type BoundGuest, needsRoot, otherHost, shows, startAgent, until } from './bound-guest.ts';
+import type { LanChanges } from './network-fixture.ts';
 import { OpenConnection } from './open-connection.ts';
 
 const bothFamilies = { ipv4: 'auto', ipv6: 'auto' } as const;
 
+/** A server of names that is only there for who is on the link is lost behind a host that routes. */
+const keptAtOnce = ['where its addresses are kept at once', { ownServer: true }] as const;
+const keptLater = ['where its addresses are kept later', {}] as const;
+
 /** Starts with the address that the guest made itself and the one that DHCPv6 gave. */
-async function startWithIPv6(): Promise<BoundGuest & { readonly own: string }> {
-  const guest = await startAgent(bothFamilies);
+async function startWithIPv6(lan?: LanChanges): Promise<BoundGuest & { readonly own: string }> {
+  const guest = await startAgent(bothFamilies, lan);
   await until(async () => (await guest.network.addresses(6)).length === 2);
   const own = (await guest.network.addresses(6)).find((one) => one.endsWith('/64')) as string;
   return Object.assign(guest, { own: own.replace('/64', '') });
@@ -17,22 +22,30 @@ describe.runIf(needsRoot)(
   "the guest's IPv6, re-bound by the real NetworkManager",
   { timeout: 60_000 },
   () => {
-    it('keeps the addresses when NetworkManager is started again behind a host that routes, where no router is heard', async () => {
-      await using guest = await startWithIPv6();
-      const addresses = await guest.network.addresses(6);
-      const wish = { mode: 'routed', metered: true, hostMac: guest.mac } as const;
-      expect(await guest.host.call('apply-network', wish)).toEqual({ problems: [] });
-      await guest.network.stopDhcp();
-      await guest.network.stopManager();
-      await guest.network.startManager();
-      await until(async () => (await guest.host.call('apply-network', wish)).problems.length === 0);
-      await shows(guest, 6, addresses);
-      expect(await guest.network.nextHop('fd78:0:0:1::1')).toBe(linkLocalOf(guest.mac));
-    });
+    it.each([keptAtOnce, keptLater])(
+      'keeps the addresses when NetworkManager is started again behind a host that routes, where no router is heard, %s',
+      async (_, lan) => {
+        await using guest = await startWithIPv6(lan);
+        const addresses = await guest.network.addresses(6);
+        const wish = { mode: 'routed', metered: true, dhcp: true, hostMac: guest.mac } as const;
+        expect(await guest.host.call('apply-network', wish)).toEqual({ problems: [] });
+        await guest.network.stopDhcp();
+        await guest.network.stopManager();
+        await guest.network.startManager();
+        await until(async () => (await guest.host.call('apply-network', wish)).problems.length === 0);
+        await shows(guest, 6, addresses);
+        expect(await guest.network.nextHop('fd78:0:0:1::1')).toBe(linkLocalOf(guest.mac));
+      },
+    );
 
     it('lets go of addresses that the LAN gives no more', async () => {
-      await using guest = await startWithIPv6();
-      await guest.host.call('apply-network', { mode: 'routed', metered: true, hostMac: guest.mac });
+      await using guest = await startWithIPv6(keptAtOnce[1]);
+      await guest.host.call('apply-network', {
+        mode: 'routed',
+        metered: true,
+        dhcp: true,
+        hostMac: guest.mac,
+      });
       await guest.network.stopDhcp();
       await guest.network.startDhcp('home', { prefix: 'fd79:2::' });
       await guest.host.call('apply-network', { mode: 'bridged', metered: false, hostMac: otherHost });
@@ -42,41 +55,59 @@ describe.runIf(needsRoot)(
       });
     });
 
-    it('stays with every connection open, from a bridge to a routing host and back', async () => {
+    it('is the same all the time, on a trip to a routing host and back', async () => {
       await using guest = await startWithIPv6();
-      const addresses = await guest.network.addresses(6);
-      await using connection = await OpenConnection.open(
-        guest.network.guest,
-        `[${guest.own}]`,
-        guest.network.lan(),
-        '[fd78:0:0:1::1]',
-      );
-
-      const routed = { mode: 'routed', metered: true, hostMac: guest.mac } as const;
-      expect(await guest.host.call('apply-network', routed)).toEqual({ problems: [] });
-      await connection.echo('behind a host that routes\n');
-      await shows(guest, 6, addresses);
-      // No neighbour can be found by NDP there.
-      expect(await guest.network.nextHop('fd78:0:0:1::77')).toBe(linkLocalOf(guest.mac));
-      expect((await guest.host.call('observe', {})).network).toMatchObject({
-        mode: 'routed',
-        gateway: '10.78.0.1',
-        addresses: expect.arrayContaining(addresses) as string[],
-      });
       await using monitor = guest.network.watchAddresses();
-      expect(await guest.host.call('apply-network', routed)).toEqual({ problems: [] });
-      expect(monitor.lines).toEqual([]);
-
-      const bridged = { mode: 'bridged', metered: false, hostMac: otherHost } as const;
-      expect(await guest.host.call('apply-network', bridged)).toEqual({ problems: [] });
-      await connection.echo('on a bridge\n');
-      await until(async () => (await guest.network.nextHop('fd78:0:0:1::77')) === '');
-      await until(async () => (await guest.network.nextHop('2001:db8::1')) === linkLocalOf(guest.mac));
-      expect((await guest.host.call('observe', {})).network.mode).toBe('bridged');
-      expect(await guest.host.call('apply-network', bridged)).toEqual({ problems: [] });
-      await connection.echo('asked twice\n');
-      await shows(guest, 6, addresses);
+      for (let trips = 0; trips < 2; trips++) {
+        const routed = { mode: 'routed', metered: true, dhcp: true, hostMac: guest.mac } as const;
+        expect(await guest.host.call('apply-network', routed)).toEqual({ problems: [] });
+        expect(await guest.network.nextHop('fd78:0:0:1::77')).toBe(linkLocalOf(guest.mac));
+        expect(await guest.network.nextHop('2001:db8::1')).toBe(linkLocalOf(guest.mac));
+        const bridged = { mode: 'bridged', metered: false, hostMac: otherHost } as const;
+        expect(await guest.host.call('apply-network', bridged)).toEqual({ problems: [] });
+        expect(await guest.network.nextHop('fd78:0:0:1::77')).toBe('');
+      }
+      expect(monitor.lines.filter((line) => line.startsWith('Deleted'))).toEqual([]);
     });
+
+    it.each([keptAtOnce, keptLater])(
+      'stays with every connection open, from a bridge to a routing host and back, %s',
+      async (_, lan) => {
+        await using guest = await startWithIPv6(lan);
+        const addresses = await guest.network.addresses(6);
+        await using connection = await OpenConnection.open(
+          guest.network.guest,
+          `[${guest.own}]`,
+          guest.network.lan(),
+          '[fd78:0:0:1::1]',
+        );
+
+        const routed = { mode: 'routed', metered: true, dhcp: true, hostMac: guest.mac } as const;
+        expect(await guest.host.call('apply-network', routed)).toEqual({ problems: [] });
+        await connection.echo('behind a host that routes\n');
+        await shows(guest, 6, addresses);
+        // No neighbour can be found by NDP there.
+        expect(await guest.network.nextHop('fd78:0:0:1::77')).toBe(linkLocalOf(guest.mac));
+        expect((await guest.host.call('observe', {})).network).toMatchObject({
+          mode: 'routed',
+          gateway: '10.78.0.1',
+          addresses: expect.arrayContaining(addresses) as string[],
+        });
+        await using monitor = guest.network.watchAddresses();
+        expect(await guest.host.call('apply-network', routed)).toEqual({ problems: [] });
+        expect(monitor.lines).toEqual([]);
+
+        const bridged = { mode: 'bridged', metered: false, hostMac: otherHost } as const;
+        expect(await guest.host.call('apply-network', bridged)).toEqual({ problems: [] });
+        await connection.echo('on a bridge\n');
+        await until(async () => (await guest.network.nextHop('fd78:0:0:1::77')) === '');
+        await until(async () => (await guest.network.nextHop('2001:db8::1')) === linkLocalOf(guest.mac));
+        expect((await guest.host.call('observe', {})).network.mode).toBe('bridged');
+        expect(await guest.host.call('apply-network', bridged)).toEqual({ problems: [] });
+        await connection.echo('asked twice\n');
+        await shows(guest, 6, addresses);
+      },
+    );
 
     it('tells routed from bridged where there is no IPv4', async () => {
       await using guest = await startAgent({ ipv4: 'disabled', ipv6: 'auto' });

@@ -77,6 +77,49 @@ describe('choosing network settings on the same LAN', () => {
     });
   });
 
+  describe('where the host routes and what the LAN gave is good for an hour', () => {
+    const routed = wish({ mode: 'routed', dhcp: true });
+    const nameservers = ['fd77::1'];
+    const good = (ip6: Partial<NetworkSituation['ip6']> = {}): NetworkSituation =>
+      leased({ ip6: { present: { ...present6, nameservers }, goodForMs: 3_600_000, ...ip6 } });
+
+    it('leaves IPv6 as it is, with ways through the host, for as long as its servers are good', () => {
+      expect(only(routed, good()).ip6).toEqual({
+        kind: 'led',
+        gateway: hostLinkLocal,
+        routed: [{ address: 'fd77::', prefix: 64 }],
+        forMs: 600_000,
+      });
+    });
+
+    it('does so for half the time that the addresses are good, and not for less than it is worth', () => {
+      expect(only(routed, good({ goodForMs: 100_000 })).ip6).toMatchObject({ kind: 'led', forMs: 50_000 });
+      expect(only(routed, good({ goodForMs: 39_000 })).ip6.kind).toBe('kept');
+    });
+
+    it('does so with fixed addresses of its own beside', () => {
+      expect(only(routed, good({ fixed: present6.addresses })).ip6.kind).toBe('led');
+    });
+
+    it('keeps them at once where that would lose something', () => {
+      for (const situation of [
+        { present: { ...present6, nameservers: ['fd77::1', 'fe80::1'] } },
+        { method: 'manual', fixed: present6.addresses },
+        { fixed: [{ address: 'fd01::9', prefix: 128 }] },
+      ])
+        expect(only(routed, good(situation)).ip6.kind).toBe('kept');
+      expect(only({ ...routed, keep: ['fd01::9'] }, good()).ip6.kind).toBe('kept');
+      // IPv4 has to be changed, and NetworkManager then does both.
+      expect(only({ ...routed, dhcp: false }, good()).ip6.kind).toBe('kept');
+      expect(
+        only(
+          { ...routed, hostMac: undefined },
+          good({ present: { ...present6, gateway: undefined, nameservers } }),
+        ).ip6.kind,
+      ).toBe('kept');
+    });
+  });
+
   it('keeps addresses beside what the LAN gives until it has given them, coming back to a bridge', () => {
     const kept = leased({
       ip4: { method: 'manual', fixed: present4.addresses, hasLease: false },

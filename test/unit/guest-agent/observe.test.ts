@@ -14,6 +14,7 @@ import {
   findNeighbour,
   findNeighbour6,
   findPressureSomeAvg10,
+  findShortestLife,
   parseCpuList,
 } from '../../../guest-agent/observe/parse-kernel-text.ts';
 import { readVcpus } from '../../../guest-agent/observe/read-cpus.ts';
@@ -92,6 +93,29 @@ describe("the kernel's texts", () => {
     ];
     expect(findAdvertisedPrefixes(JSON.stringify(routes))).toEqual([{ address: 'fd78:0:0:1::', prefix: 64 }]);
     for (const text of ['', '[]', '{']) expect(findAdvertisedPrefixes(text)).toBeUndefined();
+  });
+
+  it('say how long the address is good that is good for the shortest time', () => {
+    const forever = 4_294_967_295;
+    const life = (...lives: [preferred: number, valid: number][]): number =>
+      findShortestLife(
+        JSON.stringify([
+          {},
+          {
+            addr_info: [
+              ...lives.map(([preferred, valid]) => ({
+                preferred_life_time: preferred,
+                valid_life_time: valid,
+              })),
+              {},
+            ],
+          },
+        ]),
+      );
+    expect(life([300, 600], [forever, forever])).toBe(300);
+    expect(life([0, 200], [300, 600])).toBe(200);
+    expect(life([forever, forever])).toBe(Number.POSITIVE_INFINITY);
+    for (const text of ['', '{', '{}']) expect(findShortestLife(text)).toBe(0);
   });
 
   it('give a neighbour only when it has answered, on the interface that is asked for', () => {
