@@ -7,7 +7,7 @@ import { askPeer } from '../traffic/ask-peer.ts';
 import { keptAddresses, waitForAnchorToGo } from '../watch/anchor-state.ts';
 import { type HeldConnections, NetworkWatch } from '../watch/network-watch.ts';
 import { type SilenceSummary, summarizeSilences, type TripNetwork } from '../watch/trip-network.ts';
-import { judgeHeld, judgeTripNetwork } from './judge-network.ts';
+import { judgeHeld, judgeSilence, judgeTripNetwork } from './judge-network.ts';
 import { renderHeld, renderSummary, renderTripNetwork } from './render-network.ts';
 
 /** What the demo says of the guest's network at its end, beside what it says of each trip. */
@@ -49,7 +49,7 @@ export class NetworkDemo implements AsyncDisposable {
   async measure(outcome: TripOutcome, signal: AbortSignal): Promise<TripNetwork> {
     const seen = await this.#watch.measure(outcome, signal);
     this.#trips.push(seen);
-    this.failures.push(...judgeTripNetwork(seen));
+    this.failures.push(...judgeTripNetwork(seen), ...judgeSilence(seen));
     this.#say(renderTripNetwork(seen));
     if (this.#lab.network.layout === 'two-lans' && outcome.kind === 'dock') {
       await this.#lookAroundOnOtherLan(signal).catch((error: unknown) => {
