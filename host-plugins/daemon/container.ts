@@ -13,6 +13,7 @@ import { sourcesModule } from '../presence/sources/module.ts';
 import { storageModule } from '../storage/module.ts';
 import { bridgeModule } from '../system/bridge/module.ts';
 import { hostInventoryModule } from '../system/host-inventory/module.ts';
+import { hostNetworkModule } from '../system/network/module.ts';
 import { vcpuModule } from '../vcpu/module.ts';
 import type { DaemonConfig } from './config.ts';
 import { daemonModule } from './module.ts';
@@ -26,6 +27,7 @@ export type WdockdModule = ContainerModule;
 export const shippedModules: readonly WdockdModule[] = [
   hostInventoryModule,
   bridgeModule,
+  hostNetworkModule,
   vcpuModule,
   memoryModule,
   displayModule,

@@ -45,6 +45,7 @@ export const NetworkBinding = z.discriminatedUnion('mode', [
   }),
 ]);
 export type NetworkBinding = z.infer<typeof NetworkBinding>;
+export type RoutedBinding = NetworkBinding & { readonly mode: 'routed' };
 
 /** A kernel setting under /proc/sys/net, e.g. `ipv4/conf/wlan0/forwarding`. */
 export interface Setting {

@@ -5,6 +5,7 @@ import {
   isIpv6,
   lanInterface,
   type NetworkBinding,
+  type RoutedBinding,
   type Setting,
   tapHardwareAddress,
 } from './binding.ts';
@@ -13,9 +14,10 @@ import { findDhcpServer } from './dhcp/find-dhcp-server.ts';
 import { findNatNetwork } from './find-nat-network.ts';
 import { hardwareAddressOf } from './hardware-address.ts';
 import { commandLimitMs, ip, ipBatch, ipBatchUnlessGone, nft, unlessGone } from './ip-command.ts';
-import { keepingRouters, readIpv6Forwarding, speaksIpv6 } from './ipv6-forwarding.ts';
-import { readSettings, writeIfThere } from './kernel-settings.ts';
+import { forwardIpv6, keepingRouters, readIpv6Forwarding, speaksIpv6 } from './ipv6-forwarding.ts';
+import { readSettings, writeIfThere, writeSetting } from './kernel-settings.ts';
 import { layPath } from './lay-path.ts';
+import { answersLost, isOnLan } from './lost-answers.ts';
 import { buildAnnouncement } from './neighbour-frames.ts';
 import { type NetworkRecord, NetworkRecords } from './network-record.ts';
 import { buildRemoval } from './nft-rules.ts';
@@ -39,6 +41,8 @@ export class HostNetwork {
   readonly #records: NetworkRecords;
   readonly #closedPorts: readonly number[];
   readonly #standstill: Standstill;
+  /** What this host answers for where it routes, by tap. Of a killed process nobody asks it: its successor binds anew. */
+  readonly #answering = new Map<string, RoutedBinding>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(settings: HostNetworkSettings) {
@@ -189,11 +193,47 @@ export class HostNetwork {
     if (!isDeepStrictEqual(bound.guestAddresses ?? [], guestAddresses)) {
       await this.#lay({ ...bound, guestAddresses }, signal);
     }
-    if (binding.mode === 'routed') return ipBatch(answerCommands(binding), signal);
+    if (binding.mode === 'routed') {
+      this.#answering.set(binding.tap, binding);
+      return ipBatch(answerCommands(binding), signal);
+    }
     const known = guestAddresses.map((address) => forgetCommand(address, binding.bridge));
     // The bridge may know the guest behind another port, from when it was on another bridged host.
     const entry = [guestMac, 'dev', binding.tap, 'master', 'dynamic'];
     await Promise.all([unlessGone(['bridge', 'fdb', 'replace', ...entry], signal), ipBatch(known, signal)]);
+  }
+
+  /**
+   * Answers again for guests that are routed here, and tells the LAN so, where an uplink has lost it: the kernel forgets
+   * what a host answers for others as soon as an interface is down, as Wi-Fi is while the computer sleeps or takes another
+   * hardware address. Nothing while an uplink has no address of the guest's LAN.
+   * @returns the taps for which that was so
+   */
+  async renewAnswers(signal: AbortSignal): Promise<string[]> {
+    const renewed: string[] = [];
+    for (const tap of this.#answering.keys()) {
+      const binding = await this.#inTurn(() => this.#answerAgain(tap, signal));
+      if (binding === undefined) continue;
+      renewed.push(tap);
+      const mac = await hardwareAddressOf(binding.uplink, signal);
+      const frames = binding.guestAddresses.map((address) => buildAnnouncement(mac, address));
+      await sendRepeatedly(binding.uplink, frames, Promise.resolve(), signal);
+    }
+    return renewed;
+  }
+
+  async #answerAgain(tap: string, signal: AbortSignal): Promise<RoutedBinding | undefined> {
+    const binding = this.#answering.get(tap);
+    if (binding === undefined) return undefined;
+    const uplink = await this.#find(binding.uplink, signal);
+    if (uplink === undefined || !isOnLan(uplink, binding.guestAddresses)) return undefined;
+    if (!(await answersLost(binding.uplink, binding.guestAddresses, signal))) return undefined;
+    for (const setting of ipv4Settings(binding)) await writeSetting(setting, signal);
+    if (binding.guestAddresses.some(isIpv6) && (await speaksIpv6(binding.uplink, signal))) {
+      await forwardIpv6([binding.uplink, tap], binding.uplink, signal);
+    }
+    await ipBatch(answerCommands(binding), signal);
+    return binding;
   }
 
   /** What the shared settings were before the first of ours changed them. */
@@ -214,6 +254,7 @@ export class HostNetwork {
   }
 
   async #putBack(tap: string, signal: AbortSignal): Promise<void> {
+    this.#answering.delete(tap);
     const record = await this.#records.read(tap);
     const failures: DockError[] = [];
     const attempt = async (work: () => Promise<unknown>) => {
@@ -286,7 +327,7 @@ export class HostNetwork {
  * Routes to the guest, and the host's answers for it on the LAN. `ip neigh add proxy` and not `proxy_arp` on the
  * uplink: the host then answers there for the guest alone, and not for everything that it happens to have a route to.
  */
-function answerCommands({ tap, uplink, guestAddresses }: NetworkBinding & { mode: 'routed' }): string[][] {
+function answerCommands({ tap, uplink, guestAddresses }: RoutedBinding): string[][] {
   return guestAddresses.flatMap((address) => [
     ['route', 'replace', `${address}/${isIpv6(address) ? 128 : 32}`, 'dev', tap, 'scope', 'link'],
     ['neigh', 'replace', 'proxy', address, 'dev', uplink],

@@ -1,5 +1,7 @@
 // A host of its own: HostNetwork in a process whose network namespace is the host's. Requests come as JSON lines
-// on standard input, one answer a line goes back.
+// on standard input, one answer a line goes back. Beside it runs what keeps its answers for guests, as in wdockd.
+import { pino } from 'pino';
+import { AnswerService } from '../../../host-plugins/system/network/answer-service.ts';
 import { NetworkBinding } from '../../../host-plugins/system/network/binding.ts';
 import { HostNetwork } from '../../../host-plugins/system/network/host-network.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
@@ -36,4 +38,7 @@ async function answer(line: string): Promise<unknown> {
   }
 }
 
+const answers = new AnswerService(network, pino({ enabled: false }));
+await answers.start();
 await answerLines(answer);
+await answers.stop();
