@@ -5,11 +5,12 @@ import { DockError } from '../../protocol/dock-error.ts';
 
 const project = join(import.meta.dirname, '../..');
 
-/** Programs of the host side: name of the bundle, and source. The last is one that wdockd runs as a child. */
+/** Programs of the host side: name of the bundle, and source. The last are what wdockd runs as a child and as threads. */
 const programs = {
   wdock: 'host-plugins/cli/main.ts',
   wdockd: 'host-plugins/daemon/main.ts',
   'print-system-facts': 'host-plugins/system/host-inventory/print-system-facts.ts',
+  'kept-memory-worker': 'host-plugins/pages/kept/kept-memory-worker.ts',
 };
 
 /**

@@ -1,0 +1,80 @@
+// The thread that reads, compresses and seals kept memory, below everything else that this computer has to do.
+import { setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import { DockError } from '../../../protocol/dock-error.ts';
+import { listLength, pageBytes } from '../page-list.ts';
+import { chunkBytesOf, type Image, nowhere } from './image.ts';
+import { ImageFolder } from './image-folder.ts';
+import { ImageReader } from './image-reader.ts';
+import { ImageWriter } from './image-writer.ts';
+import { readMemory } from './read-memory.ts';
+import type { ImageFacts, ImagePlace, ReadPages, StoreJob } from './store-jobs.ts';
+
+const { key: keyBytes, urgent } = workerData as { key: Uint8Array; urgent: boolean };
+const key = Buffer.from(keyBytes);
+let reader: ImageReader | undefined;
+
+if (!urgent) {
+  try {
+    setPriority(0, 19); // Linux: of this thread alone (setpriority(2))
+  } catch {
+    // a service may not be allowed to; then it takes its share
+  }
+}
+
+parentPort?.on('message', ({ id, job }: { id: number; job: StoreJob }) => {
+  try {
+    const result = perform(job);
+    const transfer = job.job === 'read' ? [(result as ReadPages).pages.buffer] : [];
+    parentPort?.postMessage({ id, result }, transfer);
+  } catch (error) {
+    parentPort?.postMessage({ id, error: DockError.from(error).toData() });
+  }
+});
+
+function perform(job: StoreJob) {
+  switch (job.job) {
+    case 'keep': {
+      const { list, seal, at, budget, files } = job;
+      const read = readMemory(list, files);
+      const { image, written } = ImageWriter.write(
+        folderOf(job.place),
+        key,
+        { list, seal, at },
+        read,
+        budget,
+      );
+      return { ...factsOf(image), written };
+    }
+    case 'open': {
+      const folder = folderOf(job.place);
+      const image = folder.readImage();
+      reader = image === undefined ? undefined : new ImageReader(folder, image);
+      return image === undefined ? undefined : factsOf(image);
+    }
+    case 'read':
+      return readPages(job.indices);
+  }
+}
+
+function readPages(indices: Uint32Array): ReadPages {
+  const pages = Buffer.from(new ArrayBuffer(indices.length * pageBytes));
+  const there = new Uint8Array(indices.length);
+  indices.forEach((index, place) => {
+    const content = reader?.page(index);
+    if (content === undefined) return;
+    content.copy(pages, place * pageBytes);
+    there[place] = 1;
+  });
+  return { pages, there };
+}
+
+function folderOf({ path, machine }: ImagePlace): ImageFolder {
+  return new ImageFolder(path, key, machine);
+}
+
+function factsOf({ seal, at, digest, list, chunkOf, chunks }: Image): ImageFacts {
+  let missing = 0;
+  for (let page = 0; page < listLength(list); page += 1) if (chunkOf[page] === nowhere) missing += 1;
+  return { seal, at, digest, list, missing, bytes: chunkBytesOf(chunks) };
+}

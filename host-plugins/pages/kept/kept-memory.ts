@@ -1,0 +1,224 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { DockError } from '../../../protocol/dock-error.ts';
+import { listLength, type PageList } from '../page-list.ts';
+import type { GuestMemory } from './guest-memory.ts';
+import type { ImageSeal } from './image.ts';
+import { OpenImage } from './open-image.ts';
+import type { ImagePlace } from './store-jobs.ts';
+import { StoreThread } from './store-thread.ts';
+
+/** Of a workspace, what kept memory has to know. */
+export interface KeptWorkspace {
+  readonly name: string;
+  /** Of its machine. */
+  readonly uuid: string;
+  /** Where its kept memory is. */
+  readonly folder: string;
+}
+
+export interface KeptMemoryParts {
+  readonly key: Buffer;
+  readonly settings: { readonly enabled: boolean; readonly maxMiB: number };
+  /** Folders of kept memory of all workspaces; the limit is for all of them. */
+  readonly folders: () => readonly string[];
+  readonly now: () => number;
+  readonly log: Logger;
+  /** What stays free on the file system, bytes. */
+  readonly leaveFreeBytes?: number;
+}
+
+/** What a user is told of it. */
+export interface KeptFacts {
+  readonly bytes: number;
+  /** Of the image, when it was kept, ms since 1970; absent when there is none, or none that is whole. */
+  readonly at?: number;
+}
+
+const defaultLeaveFreeBytes = 2 ** 30;
+/** A VM that comes back while its memory is still being written waits so long for it, ms; then it comes without. */
+const patienceMs = 5_000;
+
+/**
+ * The memory of VMs that have left this device, to make their way back short, and what other devices keep of the VMs that
+ * are here. Never more than a help: what cannot be written or read is a line in the log, and a longer way.
+ */
+export class KeptMemory implements AsyncDisposable {
+  readonly #parts: KeptMemoryParts;
+  /** By workspace: what is being written. */
+  readonly #writing = new Map<string, { readonly thread: StoreThread; readonly over: Promise<void> }>();
+
+  constructor(parts: KeptMemoryParts) {
+    this.#parts = parts;
+  }
+
+  get isWanted(): boolean {
+    return this.#parts.settings.enabled;
+  }
+
+  /**
+   * Writes the image of a VM that has left, beside everything else; resolves when that has come to its end, however. Takes
+   * the memory over, and lets go of it.
+   */
+  async keep(
+    workspace: KeptWorkspace,
+    seal: Extract<ImageSeal, { kind: 'kept' }>,
+    list: PageList,
+    memory: GuestMemory,
+  ): Promise<void> {
+    await using _released = memory;
+    if (!this.isWanted) return;
+    await this.#write(workspace, async (thread) => {
+      const place = hereOf(workspace);
+      const { maxMiB } = this.#parts.settings;
+      const others = await this.#bytesOfOthers(workspace);
+      const { leaveFreeBytes = defaultLeaveFreeBytes } = this.#parts;
+      const budget = { maxBytes: maxMiB * 2 ** 20 - others, leaveFreeBytes };
+      const at = this.#parts.now();
+      const kept = await thread.do({ job: 'keep', place, list, seal, at, budget, files: memory.files });
+      this.#parts.log.info(
+        {
+          workspace: workspace.name,
+          epoch: seal.epoch,
+          pages: listLength(list) - kept.missing,
+          missing: kept.missing,
+          written: kept.written,
+          mib: Math.ceil(kept.bytes / 2 ** 20),
+        },
+        'the memory of the VM that has left is kept',
+      );
+    });
+  }
+
+  /** Notes what another device keeps of a VM that is here; without it that is of no use. */
+  async noteThere(workspace: KeptWorkspace, seal: ImageSeal, list: PageList): Promise<void> {
+    if (!this.isWanted) return;
+    await this.#guarded(workspace, 'what another device keeps of it is not noted', async () => {
+      await using thread = new StoreThread(this.#parts.key, { urgent: false });
+      const place = thereOf(workspace, seal.peer);
+      const budget = { maxBytes: this.#parts.settings.maxMiB * 2 ** 20, leaveFreeBytes: 0 };
+      await thread.do({ job: 'keep', place, list, seal, at: this.#parts.now(), budget, files: [] });
+    });
+  }
+
+  /** The image of a VM that comes back, when there is one that this epoch has left here. Dispose it after the arrival. */
+  async open(workspace: KeptWorkspace, epoch: number): Promise<OpenImage | undefined> {
+    await this.#finish(workspace);
+    const image = await this.#open(workspace, hereOf(workspace));
+    if (image === undefined) return undefined;
+    const { seal } = image.facts;
+    if (seal.kind === 'kept' && seal.epoch === epoch) return image;
+    this.#parts.log.info({ workspace: workspace.name, seal, epoch }, 'the kept memory is of another time');
+    await image[Symbol.asyncDispose]();
+    return undefined;
+  }
+
+  /** What that device keeps, as far as this one knows: the list whose digest it names. */
+  async there(workspace: KeptWorkspace, peer: string, digest: string): Promise<PageList | undefined> {
+    await using image = await this.#open(workspace, thereOf(workspace, peer));
+    return image?.facts.digest === digest ? image.facts.list : undefined;
+  }
+
+  async facts({ folder }: KeptWorkspace): Promise<KeptFacts | undefined> {
+    const bytes = await bytesIn(folder);
+    if (bytes === 0) return undefined;
+    const image = await stat(join(folder, hereName, 'image')).catch(() => undefined);
+    return { bytes, ...(image === undefined ? {} : { at: image.mtimeMs }) };
+  }
+
+  /** Removes all that is kept of a workspace here. */
+  async forget(workspace: KeptWorkspace): Promise<void> {
+    await this.#writing.get(workspace.name)?.thread[Symbol.asyncDispose]();
+    await this.#writing.get(workspace.name)?.over;
+    await rm(workspace.folder, { recursive: true, force: true });
+  }
+
+  /** Removes what has to do with a device: what it keeps, and what is kept here for the way back from it. */
+  async forgetDevice(workspace: KeptWorkspace, device: string): Promise<void> {
+    await rm(thereOf(workspace, device).path, { recursive: true, force: true });
+    await this.#finish(workspace);
+    const of = await this.#open(workspace, hereOf(workspace)).then(async (image) => {
+      await image?.[Symbol.asyncDispose]();
+      return image?.facts.seal.peer;
+    });
+    if (of === device) await rm(hereOf(workspace).path, { recursive: true, force: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { thread, over } of [...this.#writing.values()]) {
+      await thread[Symbol.asyncDispose]();
+      await over;
+    }
+  }
+
+  async #write(workspace: KeptWorkspace, work: (thread: StoreThread) => Promise<void>): Promise<void> {
+    await this.#finish(workspace);
+    const thread = new StoreThread(this.#parts.key, { urgent: false });
+    const over = this.#guarded(workspace, 'its memory is not kept', async () => {
+      await using _ended = thread;
+      await work(thread);
+    }).finally(() => this.#writing.delete(workspace.name));
+    this.#writing.set(workspace.name, { thread, over });
+    await over;
+  }
+
+  /** Nothing is being written afterwards. */
+  async #finish({ name }: KeptWorkspace): Promise<void> {
+    const writing = this.#writing.get(name);
+    if (writing === undefined) return;
+    await Promise.race([writing.over, delay(patienceMs, undefined, { ref: false })]);
+    await writing.thread[Symbol.asyncDispose]();
+    await writing.over;
+  }
+
+  async #open(workspace: KeptWorkspace, place: ImagePlace): Promise<OpenImage | undefined> {
+    try {
+      return await OpenImage.open(this.#parts.key, place);
+    } catch (error) {
+      this.#parts.log.warn({ workspace: workspace.name, err: error }, 'its kept memory cannot be used');
+      return undefined;
+    }
+  }
+
+  async #guarded({ name }: KeptWorkspace, what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      const { kind, message } = DockError.from(error);
+      const { log } = this.#parts;
+      if (kind === 'does-not-fit' || kind === 'cancelled') log.info({ workspace: name, why: message }, what);
+      else log.warn({ workspace: name, err: error }, what);
+    }
+  }
+
+  async #bytesOfOthers(workspace: KeptWorkspace): Promise<number> {
+    let bytes = 0;
+    for (const folder of this.#parts.folders())
+      if (folder !== workspace.folder) bytes += await bytesIn(folder);
+    return bytes;
+  }
+}
+
+const hereName = 'here';
+
+function hereOf({ folder, uuid }: KeptWorkspace): ImagePlace {
+  return { path: join(folder, hereName), machine: `${uuid}/here` };
+}
+
+function thereOf({ folder, uuid }: KeptWorkspace, peer: string): ImagePlace {
+  return { path: join(folder, `there-${peer}`), machine: `${uuid}/there/${peer}` };
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => []);
+  let bytes = 0;
+  for (const entry of entries.filter((each) => each.isFile())) {
+    bytes += await stat(join(entry.parentPath, entry.name)).then(
+      ({ size }) => size,
+      () => 0, // just removed
+    );
+  }
+  return bytes;
+}
