@@ -1,6 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { type IpAddress, isIPv6, isLinkLocal, sameAddress } from '../decide/ip-address.ts';
 import { wayOut } from '../decide/way-out.ts';
+import type { WayThroughHost } from '../decide/way-through-host.ts';
 import { findShortestLife } from '../observe/parse-kernel-text.ts';
 import { sleep } from '../retry-delay.ts';
 import { runProgram } from '../run-program.ts';
@@ -41,7 +42,7 @@ const ownMetric = '1';
  */
 export async function leadThroughHost(
   name: string,
-  way: { readonly gateway: string; readonly routed: readonly IpAddress[] } | undefined,
+  way: WayThroughHost | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   const own = ['dev', name, 'proto', ownProtocol];
@@ -81,6 +82,15 @@ export function linkLocalAddresses(name: string): IpAddress[] {
   return (networkInterfaces()[name] ?? [])
     .filter(({ address }) => isIPv6(address) && isLinkLocal(address))
     .map(({ address }) => ({ address, prefix: 64 }));
+}
+
+/** The interface's IPv6 addresses but those of the link. */
+export function lastingAddresses6(name: string): IpAddress[] {
+  return (networkInterfaces()[name] ?? []).flatMap(({ address, cidr }) =>
+    isIPv6(address) && !isLinkLocal(address)
+      ? [{ address, prefix: Number(cidr?.split('/')[1] ?? '128') }]
+      : [],
+  );
 }
 
 export function hasAddresses(name: string, addresses: readonly Pick<IpAddress, 'address'>[]): boolean {

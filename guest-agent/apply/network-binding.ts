@@ -6,6 +6,7 @@ import {
   type NetworkWish,
 } from '../decide/choose-network-settings.ts';
 import type { IpAddress } from '../decide/ip-address.ts';
+import { wayThroughHost } from '../decide/way-through-host.ts';
 import {
   type DefaultRoute,
   type DefaultRoutes,
@@ -19,6 +20,7 @@ import { runProgram } from '../run-program.ts';
 import type { SystemFiles } from '../system-files.ts';
 import {
   announceByItself,
+  lastingAddresses6,
   leadThroughHost,
   linkLocalAddresses,
   readGoodForMs,
@@ -37,6 +39,9 @@ export interface Bound {
   /** How long it can stay so, ms; undefined where that has no end. What comes then is done in the background. */
   readonly forMs?: number | undefined;
 }
+
+/** Of ip(8). */
+type Family = '-4' | '-6';
 
 /** How long after a failure what came due is tried again, ms. */
 const dueAgainMs = 30_000;
@@ -60,9 +65,12 @@ export class NetworkBinding {
   }
 
   /**
-   * Neighbours learned on the other host are forgotten first, and the gateway is asked for again at once: that tells
-   * the LAN where the guest is now (a broadcast ARP request carries its sender), and NetworkManager leaves it alone
-   * when it then changes the connection in place. At the end the gateways must answer.
+   * Neighbours learned on the other host are forgotten, and the gateway is asked for again at once: that tells the LAN
+   * where the guest is now (a broadcast ARP request carries its sender), and NetworkManager leaves it alone when it then
+   * changes the connection in place. At the end the gateways must answer.
+   *
+   * Those of IPv6 only when the way is what it shall be: until then what goes to them is taken in by the host, and passed
+   * on, while nobody would answer who is asked for anew from behind a host that routes.
    */
   async apply(wish: NetworkWish, formerKeep: readonly string[], signal: AbortSignal): Promise<Bound> {
     await this.#stop();
@@ -71,12 +79,19 @@ export class NetworkBinding {
     const name = await this.#findInterface(before);
     if (name === undefined) return { bound: false, problems: ['the guest has no network interface'] };
     await announceByItself(files, name);
+    const stays = wish.lan === 'same';
     const gateways = [before.ip4, before.ip6].filter(
-      (route) => route !== undefined && wish.lan === 'same',
+      (route) => route !== undefined && stays,
     ) as DefaultRoute[];
+    const rebind = async (): Promise<Bound> => {
+      if (stays && wish.keep.length === 0) await leadAtOnce(name, wish, signal);
+      const bound = await this.#reapply(name, wish, formerKeep, true, signal);
+      if (!stays || !bound.bound) return bound;
+      return { ...bound, problems: [...bound.problems, ...(await this.#forget(name, ['-6'], signal))] };
+    };
     const [forgotten, bound] = await Promise.all([
-      this.#forgetNeighbours(name, gateways, signal),
-      this.#reapply(name, wish, formerKeep, true, signal),
+      this.#forgetAndAsk(name, stays ? ['-4'] : ['-4', '-6'], gateways, signal),
+      rebind(),
     ]);
     if (bound.forMs !== undefined) this.#keepIn(bound.forMs, name, wish);
     const now = await readDefaultRoutes(files);
@@ -121,23 +136,30 @@ export class NetworkBinding {
     });
   }
 
-  async #forgetNeighbours(
+  async #forgetAndAsk(
     name: string,
+    families: readonly Family[],
     gateways: readonly DefaultRoute[],
     signal: AbortSignal,
   ): Promise<string[]> {
     const ask = (): Promise<unknown> => Promise.all(gateways.map(nudge));
     // What is sent to the old neighbour already tells a switch where the guest is.
     const asked = ask();
+    const problems = await this.#forget(name, families, signal);
+    await asked;
+    await ask();
+    return problems;
+  }
+
+  async #forget(name: string, families: readonly Family[], signal: AbortSignal): Promise<string[]> {
+    const flush = (family: Family) => runProgram(['ip', family, 'neigh', 'flush', 'dev', name], 5000, signal);
     try {
-      await runProgram(['ip', 'neigh', 'flush', 'dev', name], 5000, signal);
+      await Promise.all(families.map(flush));
+      return [];
     } catch (error) {
       if (signal.aborted) throw error;
       return [`neighbours could not be forgotten: ${DockError.from(error, 'io').message}`];
     }
-    await asked;
-    await ask();
-    return [];
   }
 
   async #askGateway(route: DefaultRoute | undefined, signal: AbortSignal): Promise<string[]> {
@@ -199,6 +221,17 @@ export class NetworkBinding {
     if (mtu === undefined || actual === undefined || Number(actual) <= mtu) return [];
     return [`${name} sends packets of up to ${actual} bytes; this network takes ${mtu}`];
   }
+}
+
+/**
+ * IPv6 goes the way of the host that the guest is on now, before NetworkManager is asked for anything, which may take seconds
+ * in a guest that has just moved. Where it gives the connection other routes in the end, these give way to them.
+ */
+async function leadAtOnce(name: string, { mode, hostMac }: NetworkWish, signal: AbortSignal): Promise<void> {
+  const addresses = lastingAddresses6(name);
+  const way = mode === 'bridged' || addresses.length === 0 ? undefined : wayThroughHost(hostMac, addresses);
+  // What does not work now fails again in its turn, and is said then.
+  await leadThroughHost(name, way, signal).catch(() => signal.throwIfAborted());
 }
 
 /** IPv6 addresses that a change leaves, though they may be away for a moment. */

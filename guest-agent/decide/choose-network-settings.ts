@@ -1,13 +1,6 @@
 import type { NetworkMode } from '../../protocol/allocation.ts';
-import {
-  alone,
-  type IpAddress,
-  isIPv6,
-  isLinkLocal,
-  linkLocalOf,
-  networkOfIPv6,
-  sameAddress,
-} from './ip-address.ts';
+import { alone, type IpAddress, isIPv6, isLinkLocal, sameAddress } from './ip-address.ts';
+import { networksOf, wayThroughHost } from './way-through-host.ts';
 
 /** What the interface has of one family at this moment, as NetworkManager's IP4Config and IP6Config say it. */
 export interface PresentIp {
@@ -186,21 +179,12 @@ function isSettled(
 
 /** Everything goes to the host: its end of the tap has the link-local address of its hardware address. */
 function keptIPv6(wish: NetworkWish, present: PresentIp, addresses: readonly IpAddress[]): Kept {
-  const gateway =
-    (wish.hostMac === undefined ? undefined : linkLocalOf(wish.hostMac)) ?? present.gateway ?? undefined;
-  const routed = new Map<string, IpAddress>();
-  for (const one of gateway === undefined ? [] : addresses) {
-    const network = one.prefix < 128 ? networkOfIPv6(one) : undefined;
-    if (network !== undefined)
-      routed.set(`${network}/${one.prefix}`, { address: network, prefix: one.prefix });
-  }
+  const way = wayThroughHost(wish.hostMac, addresses);
   // A server of the link cannot be asked from behind the host.
   const nameservers = present.nameservers.filter((address) => !isLinkLocal(address));
-  return {
-    kind: 'kept',
-    present: { ...present, addresses, gateway, nameservers },
-    routed: [...routed.values()],
-  };
+  const gateway = way?.gateway ?? present.gateway;
+  const routed = gateway === undefined ? [] : networksOf(addresses);
+  return { kind: 'kept', present: { ...present, addresses, gateway, nameservers }, routed };
 }
 
 /**

@@ -271,6 +271,11 @@ export class GuestNetwork implements AsyncDisposable {
     await said.close();
   }
 
+  /** It answers nobody from here on, as where the guest is busy; `false`: it goes on. */
+  holdManager(held: boolean): void {
+    this.#manager?.kill(held ? 'SIGSTOP' : 'SIGCONT');
+  }
+
   async stopManager(): Promise<void> {
     if (this.#manager !== undefined) await killed(this.#manager);
   }

@@ -55,6 +55,32 @@ describe.runIf(needsRoot)(
       });
     });
 
+    it('goes the way of its host before NetworkManager answers, with its neighbours known until then', async () => {
+      await using guest = await startWithIPv6();
+      const client = 'fd78:0:0:1::1';
+      const wish = { mode: 'routed', metered: true, dhcp: true, hostMac: guest.mac } as const;
+      await using connection = await OpenConnection.open(
+        guest.network.guest,
+        `[${guest.own}]`,
+        guest.network.lan(),
+        `[${client}]`,
+      );
+      guest.network.holdManager(true);
+      const asked = guest.host.call('apply-network', wish);
+      await until(async () => (await guest.network.nextHop(client)) === linkLocalOf(guest.mac));
+      expect(await guest.network.neighbour(client)).toBe(guest.mac);
+      await connection.echo('while it says nothing\n');
+      guest.network.holdManager(false);
+      expect(await asked).toEqual({ problems: [] });
+      // And back, where the old way goes as soon.
+      guest.network.holdManager(true);
+      const askedBack = guest.host.call('apply-network', { ...wish, mode: 'bridged', hostMac: otherHost });
+      await until(async () => (await guest.network.nextHop(client)) === '');
+      await connection.echo('nor now\n');
+      guest.network.holdManager(false);
+      expect(await askedBack).toEqual({ problems: [] });
+    });
+
     it('is the same all the time, on a trip to a routing host and back', async () => {
       await using guest = await startWithIPv6();
       await using monitor = guest.network.watchAddresses();

@@ -192,6 +192,15 @@ export class WiredHost implements AsyncDisposable {
     await this.#nmcli('device', 'disconnect', 'eth0');
   }
 
+  async reconnect(): Promise<void> {
+    await this.#nmcli('device', 'connect', 'eth0');
+  }
+
+  /** From the next connection on. */
+  async setHardwareAddress(mac: string): Promise<void> {
+    await this.#nmcli('connection', 'modify', profileUuid, '802-3-ethernet.cloned-mac-address', mac);
+  }
+
   /** SIGKILL and a new one, as after a crash. */
   async restartManager(): Promise<void> {
     if (this.#manager !== undefined) await killed(this.#manager);

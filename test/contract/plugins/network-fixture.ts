@@ -39,6 +39,11 @@ export class Namespace implements AsyncDisposable {
     return namespace;
   }
 
+  /** One that somebody else has made. */
+  static made(name: string): Namespace {
+    return new Namespace(name);
+  }
+
   async run(...argv: string[]): Promise<string> {
     return (await outside('ip', 'netns', 'exec', this.name, ...argv)).stdout;
   }
@@ -96,7 +101,12 @@ export class Host implements AsyncDisposable {
   }
 
   static async create(role: string): Promise<Host> {
-    const host = new Host(await Namespace.create(role), await mkdtemp(join(tmpdir(), 'wdp-')));
+    return Host.on(await Namespace.create(role));
+  }
+
+  /** Its disposal takes the namespace along. */
+  static async on(namespace: Namespace): Promise<Host> {
+    const host = new Host(namespace, await mkdtemp(join(tmpdir(), 'wdp-')));
     await host.start();
     return host;
   }
