@@ -29,7 +29,7 @@ export interface LinkSettings {
   readonly tryEveryMs?: number;
 }
 
-/** One attempt is a packet or a few; where Avahi works, it is heard long before. */
+/** One attempt is a packet or a few; where multicast passes, it is heard long before. */
 const defaultTryEveryMs = 30_000;
 
 /**

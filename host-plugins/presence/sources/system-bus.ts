@@ -27,20 +27,29 @@ export async function openSystemBus(address: string): Promise<DbusConnection> {
 
 /**
  * Runs `work` while somebody owns the name, with a signal that aborts when the owner goes, and again with the next owner:
- * services are restarted, and forget what they were asked. Settles when `signal` aborts; rejects with what `work` throws
- * while its owner is there.
+ * services are restarted, and forget what they were asked. `meanwhile` runs while nobody owns it, with a signal that aborts
+ * when somebody does. Settles when `signal` aborts; rejects with what either throws before its signal does.
  */
 export async function whileOwned(
   bus: DbusConnection,
   name: string,
   work: (signal: AbortSignal) => Promise<void>,
   signal: AbortSignal,
+  meanwhile: (signal: AbortSignal) => Promise<void> = untilEnd,
 ): Promise<void> {
-  const now: { owned: AbortController | undefined } = { owned: undefined };
+  const now: { owned: AbortController | undefined; free: AbortController | undefined } = {
+    owned: undefined,
+    free: undefined,
+  };
   let news = Promise.withResolvers<void>();
   const change = (owner: string | undefined) => {
     now.owned?.abort(new DockError('io', `${name} has gone`));
     now.owned = owner === undefined ? undefined : new AbortController();
+    if (owner === undefined) now.free ??= new AbortController();
+    else {
+      now.free?.abort(new DockError('io', `${name} has come`));
+      now.free = undefined;
+    }
     news.resolve();
   };
   const look = () => {
@@ -52,7 +61,14 @@ export async function whileOwned(
   try {
     while (!signal.aborted) {
       news = Promise.withResolvers();
-      const present = now.owned;
+      const { owned: present, free } = now;
+      if (free !== undefined) {
+        const until = AbortSignal.any([signal, free.signal]);
+        await meanwhile(until).catch((error: unknown) => {
+          if (!until.aborted) throw error;
+        });
+        continue;
+      }
       if (present === undefined) {
         await news.promise;
         continue;

@@ -56,6 +56,11 @@ export class Observer implements AsyncDisposable {
     this.#child.stdin?.write(`${text}\n`);
   }
 
+  /** Ends it in good order. */
+  end(): void {
+    this.#child.stdin?.end();
+  }
+
   /** As a crash of it, or a cut of its power. */
   async [Symbol.asyncDispose](): Promise<void> {
     await killed(this.#child);

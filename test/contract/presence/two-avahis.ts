@@ -18,7 +18,7 @@ export const secretNames = { mid: 'fridas-tablet', pc: 'fridas-office-pc' } as c
 type Name = keyof typeof secretNames;
 const addresses = { mid: '192.0.2.1', pc: '192.0.2.2' } as const;
 
-/** Two computers, a cable between them, and on each an avahi-daemon on a system bus of its own. */
+/** Two computers, a cable between them, and on each a system bus of its own, with an avahi-daemon or without. */
 export class TwoAvahis implements AsyncDisposable {
   readonly folder: string;
   readonly ids = new Map<string, string>();
@@ -32,13 +32,14 @@ export class TwoAvahis implements AsyncDisposable {
     this.#stack.defer(() => rm(folder, { recursive: true, force: true }));
   }
 
-  static async start(): Promise<TwoAvahis> {
+  /** @param served who has an avahi-daemon from the beginning */
+  static async start(served: readonly Name[] = ['mid', 'pc']): Promise<TwoAvahis> {
     const two = new TwoAvahis(await mkdtemp(join(tmpdir(), 'wdock-avahi-')));
     try {
       await two.#connect();
       for (const name of ['mid', 'pc'] as const) {
         two.#buses.set(name, two.#stack.use(await PrivateBus.start('open')));
-        await two.startAvahi(name);
+        if (served.includes(name)) await two.startAvahi(name);
         two.ids.set(name, (await loadPlainIdentity(two.stateOf(name), secretNames[name])).id);
       }
       return two;
@@ -89,6 +90,24 @@ export class TwoAvahis implements AsyncDisposable {
   async stopAvahi(name: Name): Promise<void> {
     const daemon = this.#daemons.get(name);
     if (daemon !== undefined) await killed(daemon);
+  }
+
+  /** UDP sockets of this computer, as ss(8) lists them. */
+  async boundPorts(name: Name): Promise<string> {
+    return (await run('ip', ['netns', 'exec', this.namespaceOf(name), 'ss', '-Huln'])).stdout;
+  }
+
+  /** Another program that shares the port with nobody. */
+  async holdPort(name: Name, port: number): Promise<void> {
+    const enter = ['ip', 'netns', 'exec', this.namespaceOf(name)];
+    const socat = spawnMortal(
+      [...enter, 'socat', '-d', '-d', '-u', `UDP6-RECV:${port}`, 'CREATE:/dev/null'],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
+    this.#stack.defer(() => killed(socat));
+    await once(socat.stderr as NodeJS.ReadableStream, 'data');
   }
 
   /** The cable of this computer from now on, as `ip link set eth0 up` and `down` do it. */

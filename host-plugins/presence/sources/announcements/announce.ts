@@ -1,26 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { DockError } from '../../../../protocol/dock-error.ts';
-import { type Avahi, any, noCookie, noReverse, serviceType } from './avahi.ts';
+import { type Avahi, any, noCookie, noReverse } from './avahi.ts';
 import { formatIdRecords, randomId } from './id-records.ts';
-import type { OwnPlace } from './own-places.ts';
-
-export interface Announcement {
-  readonly ids: readonly string[];
-  readonly places: readonly OwnPlace[];
-  readonly port: number;
-}
+import { type Announcement, serviceType } from './responder.ts';
 
 /** AVAHI_ENTRY_GROUP_ESTABLISHED, _COLLISION, _FAILURE. */
 const [established, collision, failure] = [2, 3, 4];
 /** Probing for names takes below a second on each interface (RFC 6762, 8.1). */
 const establishLimitMs = 10_000;
 
-/**
- * Announces on each interface until it is ended. Every name in it is new and random, also that of the host, which would
- * otherwise say whose computer it is. On return others can find it. Throws `io` where Avahi refuses.
- *
- * @returns ends it, with a good-bye
- */
+/** `Responder.announce` by Avahi. */
 export async function announce(
   avahi: Avahi,
   { ids, places, port }: Announcement,

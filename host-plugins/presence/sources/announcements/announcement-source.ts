@@ -10,13 +10,14 @@ import type { Observation } from '../../observation.ts';
 import type { CheckedSource } from '../checked-source.ts';
 import { openSystemBus, whileOwned } from '../system-bus.ts';
 import { Acquaintances } from './acquaintances.ts';
-import { announce } from './announce.ts';
 import { slotMs } from './announced-id.ts';
 import { Avahi, avahiName } from './avahi.ts';
+import { AvahiResponder } from './avahi-responder.ts';
+import { BundledResponder } from './bundled/bundled-responder.ts';
 import { HeardDevices } from './heard-devices.ts';
 import { parseIdRecords } from './id-records.ts';
-import { type FoundService, listen } from './listen.ts';
 import { readOwnPlaces } from './own-places.ts';
+import type { FoundService, Responder } from './responder.ts';
 
 export interface AnnouncementSettings {
   readonly identity: Identity;
@@ -45,14 +46,14 @@ const wallClock: WallClock = {
   },
 };
 
-/** How long an announcement that Avahi refused waits for the next try, ms. */
+/** How long an announcement that was refused waits for the next try, ms. */
 const retryMs = 30_000;
 /** How long a device is announced under two names when they change, ms. */
 const overlapMs = 2_000;
 
 /**
- * Says on the local networks, by Avahi, that this device is there, so that paired devices recognise it and nobody else;
- * and hears them. What is heard says where to dial, too (`TrustStore.hints`): a hint, for anybody can repeat it.
+ * Says on the local networks, by Avahi or where there is none by itself, that this device is there, so that paired devices
+ * recognise it and nobody else; and hears them. What is heard says where to dial, too (`TrustStore.hints`): a hint, for anybody can repeat it.
  */
 export class AnnouncementSource implements CheckedSource {
   readonly name = 'announcements';
@@ -68,56 +69,66 @@ export class AnnouncementSource implements CheckedSource {
   }
 
   async observe(told: (observation: Observation) => void, signal: AbortSignal): Promise<void> {
-    await using bus = await openSystemBus(this.#settings.systemBus);
-    const avahi = new Avahi(bus);
-    // Starts it where D-Bus can; else it is waited for: it may be installed, or come up, later than wdockd.
-    await avahi.version(signal).catch(() => signal.throwIfAborted());
     const { hints } = this.#settings.trust;
     const heard = new HeardDevices((device, addresses, news) => {
       hints.set(device, addresses);
       if (news) told({ kind: 'announcement', device, heard: addresses.length > 0 });
     });
-    const work = async (present: AbortSignal) => {
-      await using ends = new AsyncDisposableStack();
-      const one = new AbortController();
-      ends.defer(() => one.abort());
-      const both = AbortSignal.any([present, one.signal]);
-      const found = (service: FoundService) => {
-        const device = this.#acquaintances.recognise(parseIdRecords(service.records), this.#clock.now());
-        heard.found(service.key, device, addressOf(service));
-      };
-      const hearing = listen(avahi, { found, lost: (key) => heard.lost(key) }, both);
-      await Promise.all([hearing, this.#keepAnnounced(avahi, both)]);
+    const byItself = async (until: AbortSignal) => {
+      await using responder = new BundledResponder();
+      await this.#speak(responder, heard, until);
     };
-    await whileOwned(bus, avahiName, work, signal);
+    const { systemBus } = this.#settings;
+    await using bus = await openSystemBus(systemBus).catch(() => undefined);
+    if (bus === undefined) return await byItself(signal);
+    const avahi = new Avahi(bus);
+    // Starts it where D-Bus can; else it is waited for: it may be installed, or come up, later than wdockd.
+    await avahi.version(signal).catch(() => signal.throwIfAborted());
+    const byAvahi = (present: AbortSignal) => this.#speak(new AvahiResponder(avahi), heard, present);
+    await whileOwned(bus, avahiName, byAvahi, signal, byItself);
   }
 
   async check(signal: AbortSignal): Promise<Check> {
     const { name } = this;
+    const avahi = await this.#versionOfAvahi(signal);
+    const speaker = avahi ?? 'wdockd itself, as there is no Avahi';
+    if (this.#refusal === undefined) return { name, state: 'ok', detail: `by ${speaker}` };
+    return {
+      name,
+      state: 'warning',
+      detail: `paired devices do not hear of this one by ${speaker}: ${this.#refusal.message}`,
+      remedy:
+        avahi === undefined
+          ? 'see which program has that port (ss -ulpn sport = :5353), or install avahi-daemon (apt install avahi-daemon)'
+          : 'look for disable-publishing and the like in /etc/avahi/avahi-daemon.conf',
+    };
+  }
+
+  async #versionOfAvahi(signal: AbortSignal): Promise<string | undefined> {
     try {
       await using bus = await openSystemBus(this.#settings.systemBus);
-      const avahi = new Avahi(bus);
-      const version = await avahi.version(signal);
-      if (this.#refusal === undefined) return { name, state: 'ok', detail: `by ${version}` };
-      return {
-        name,
-        state: 'warning',
-        detail: `${version} hears other devices, and does not announce this one: ${this.#refusal.message}`,
-        remedy: 'look for disable-publishing and the like in /etc/avahi/avahi-daemon.conf',
-      };
-    } catch (error) {
+      return await new Avahi(bus).version(signal);
+    } catch {
       signal.throwIfAborted();
-      return {
-        name,
-        state: 'warning',
-        detail: `without Avahi paired devices find each other only at the address that they had last: ${DockError.from(error).message}`,
-        remedy: 'install avahi-daemon (apt install avahi-daemon), and see that it runs',
-      };
+      return undefined;
     }
   }
 
-  /** Announces anew, under new names, whenever what is to be said changes. The end of the connection to Avahi ends it. */
-  async #keepAnnounced(avahi: Avahi, signal: AbortSignal): Promise<void> {
+  async #speak(responder: Responder, heard: HeardDevices, signal: AbortSignal): Promise<void> {
+    await using ends = new AsyncDisposableStack();
+    const one = new AbortController();
+    ends.defer(() => one.abort());
+    const both = AbortSignal.any([signal, one.signal]);
+    const found = (service: FoundService) => {
+      const device = this.#acquaintances.recognise(parseIdRecords(service.records), this.#clock.now());
+      heard.found(service.key, device, addressOf(service));
+    };
+    const hearing = responder.listen({ found, lost: (key) => heard.lost(key) }, both);
+    await Promise.all([hearing, this.#keepAnnounced(responder, both)]);
+  }
+
+  /** Announces anew, under new names, whenever what is to be said changes. The end of the responder ends it. */
+  async #keepAnnounced(responder: Responder, signal: AbortSignal): Promise<void> {
     const { trust } = this.#settings;
     let news = new AbortController();
     const change = () => news.abort();
@@ -128,7 +139,7 @@ export class AnnouncementSource implements CheckedSource {
       for (let end: (() => Promise<void>) | undefined; ; ) {
         news = new AbortController();
         using _slotEnd = this.#clock.after(slotMs - (this.#clock.now() % slotMs), change);
-        const started = await this.#announceNow(avahi, signal);
+        const started = await this.#announceNow(responder, signal);
         if (end !== undefined) {
           // Others have to know the new names before the old ones say good-bye.
           await Promise.race([delay(overlapMs, undefined, { signal }), kernel]);
@@ -146,20 +157,16 @@ export class AnnouncementSource implements CheckedSource {
     }
   }
 
-  /** Undefined where there is nothing to be said, nobody to say it to, or Avahi refuses, which `check` says. */
-  async #announceNow(avahi: Avahi, signal: AbortSignal): Promise<(() => Promise<void>) | undefined> {
+  /** Undefined where there is nothing to be said, nobody to say it to, or it is refused, which `check` says. */
+  async #announceNow(responder: Responder, signal: AbortSignal): Promise<(() => Promise<void>) | undefined> {
     const ids = this.#acquaintances.idsToAnnounce(this.#clock.now());
     const listening = this.#settings.listening();
     this.#refusal = undefined;
-    if (ids.length === 0 || listening === undefined) return undefined;
-    const own = await readOwnPlaces(listening.address);
-    const shared = await Promise.all(
-      own.map((place) => avahi.sharesInterface(place.interfaceIndex, place.interfaceName, signal)),
-    );
-    const places = own.filter((_place, at) => shared[at]);
-    if (places.length === 0) return undefined;
+    const own = ids.length === 0 || listening === undefined ? [] : await readOwnPlaces(listening.address);
     try {
-      return await announce(avahi, { ids, places, port: listening.port }, signal);
+      const places = await responder.attach(own, signal);
+      if (places.length === 0 || listening === undefined) return undefined;
+      return await responder.announce({ ids, places, port: listening.port }, signal);
     } catch (error) {
       signal.throwIfAborted();
       this.#refusal = DockError.from(error);

@@ -3,8 +3,6 @@ import { plainDbusValue } from '../../../system/dbus/dbus-value.ts';
 
 /** The D-Bus name of Avahi's daemon (its interfaces are in /usr/share/dbus-1/interfaces). */
 export const avahiName = 'org.freedesktop.Avahi';
-/** Registered as DNS-SD wants it (RFC 6763, 7): at most 15 characters. */
-export const serviceType = '_wireless-dock._tcp';
 
 /** AVAHI_IF_UNSPEC, AVAHI_PROTO_UNSPEC. */
 export const any = -1;

@@ -1,25 +1,6 @@
 import { untilEnd } from '../system-bus.ts';
-import { type Avahi, any, isLocal, serviceType } from './avahi.ts';
-
-/** Services that are looked at, of all that say they are ours: a stranger can announce any number. */
-const maxServices = 64;
-
-/** A service as Avahi found it; the same one comes once for each interface and protocol. */
-export interface FoundService {
-  /** The same for all that is told of one service on one interface. */
-  readonly key: string;
-  readonly address: string;
-  /** Number of the interface on which it was found. */
-  readonly interfaceIndex: number;
-  readonly port: number;
-  readonly records: readonly string[];
-}
-
-export interface ListenEvents {
-  readonly found: (service: FoundService) => void;
-  /** It said good-bye, or it does not answer for itself any more. */
-  readonly lost: (key: string) => void;
-}
+import { type Avahi, any, isLocal } from './avahi.ts';
+import { type FoundService, type ListenEvents, maxServices, serviceType } from './responder.ts';
 
 interface Item {
   readonly interface: number;
@@ -29,10 +10,7 @@ interface Item {
   readonly domain: string;
 }
 
-/**
- * Tells which services of our type there are, until `signal` aborts. Each is asked again and again by Avahi (every two
- * minutes, RFC 6762 5.2), so that one that left without a word is lost, too.
- */
+/** `Responder.listen` by Avahi. */
 export async function listen(avahi: Avahi, events: ListenEvents, signal: AbortSignal): Promise<void> {
   const items = new Map<string, { resolver: string | undefined }>();
   const keyOf = (path: string) => [...items].find(([, { resolver }]) => resolver === path)?.[0];

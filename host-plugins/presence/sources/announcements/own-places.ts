@@ -1,12 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-
-/** An interface and its addresses, as far as others may find us there. */
-export interface OwnPlace {
-  readonly interfaceName: string;
-  readonly interfaceIndex: number;
-  readonly addresses: readonly string[];
-}
+import type { OwnPlace } from './responder.ts';
 
 /** Interfaces of guests: what runs there is none of the LAN's devices. */
 const ofGuests = /^wd-/;
@@ -21,6 +15,7 @@ export async function readOwnPlaces(listening: string, sysfs = '/sys'): Promise<
       interfaceName: name,
       interfaceIndex: Number(index),
       addresses: addresses.map(({ address }) => address),
+      subnets: addresses.flatMap(({ cidr }) => cidr ?? []),
     };
   });
   const found = await Promise.all(places);
