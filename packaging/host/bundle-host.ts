@@ -11,6 +11,7 @@ const programs = {
   wdockd: 'host-plugins/daemon/main.ts',
   'print-system-facts': 'host-plugins/system/host-inventory/print-system-facts.ts',
   'kept-memory-worker': 'host-plugins/pages/kept/kept-memory-worker.ts',
+  'disk-index-worker': 'host-plugins/pages/disk/disk-index-worker.ts',
 };
 
 /**
