@@ -39,6 +39,9 @@ python3-dbusmock             contract tests of logind
 mutter                       contract tests of the display adapter; run headless
 socat                        tests: one TCP connection from the LAN to the guest
 binutils                     strip, for the package of the host side
+lintian                      contract tests of the packages
+polkitd                      contract tests of who may do what on the bus
+udev                         contract tests of the packages: what becomes of a tap
 shellcheck                   the shell scripts of this repository
 '
 # Below 10 a machine with a virtio-mem device loses memory pages when it is moved.

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { didYouMean } from '../../policies/positioned-yaml/did-you-mean.ts';
 
-/** Ends with what a group of commands has instead. (commander finds "bogus" near enough to "logs" to suggest it.) */
+/** Ends with what a group of commands has instead, be it one level deeper. (commander finds "bogus" near enough to "logs" to suggest it.) */
 export function refuseUnknownCommand(group: Command, name: string): never {
   const names = namesOf(group);
-  const meant = didYouMean(name, names);
+  const elsewhere = group.commands.filter((each) => namesOf(each).includes(name));
+  const meant = elsewhere.map((each) => `${each.name()} ${name}`).join(', or ') || didYouMean(name, names);
   const known = names.length === 0 ? '' : `; known: ${names.join(', ')}`;
   const help = meant === undefined ? known : `; did you mean ${meant}?`;
   group.error(`error: unknown command '${path(group)}${name}'${help}`, { code: 'commander.unknownCommand' });

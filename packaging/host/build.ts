@@ -46,6 +46,9 @@ async function fill(tree: PackageTree, version: string): Promise<void> {
   await copy('lintian-overrides', `usr/share/lintian/overrides/${name}`);
   await copy('sysusers.conf', `usr/lib/sysusers.d/${name}.conf`);
   await copy('logind.conf', `usr/lib/systemd/logind.conf.d/50-${name}.conf`);
+  await copy('taps.link', `usr/lib/systemd/network/50-${name}.link`);
+  await copy('taps.network', `usr/lib/systemd/network/50-${name}.network`);
+  await copy('taps.rules', `usr/lib/udev/rules.d/85-${name}.rules`);
   await copy('wdockd.yaml', `etc/${name}/wdockd.yaml`);
   await tree.write('DEBIAN/conffiles', `/etc/${name}/wdockd.yaml\n`);
   await fillBus(tree);

@@ -3,8 +3,10 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildAgentPackage } from '../../../packaging/agent/build.ts';
 import { buildHostPackage } from '../../../packaging/host/build.ts';
 import { cacheFolder } from '../../lab/cache/cache-folder.ts';
+import { runCommand } from '../../lab/run-command.ts';
 import { FreshMachine } from './fresh-machine.ts';
 import { FreshTree, type Release, releases } from './fresh-tree.ts';
 
@@ -13,11 +15,20 @@ const within = (seconds: number) => AbortSignal.timeout(seconds * 1000);
 /** An ordinary apt would ask; and what is only recommended is not needed. */
 const quietly = ['--yes', '--quiet=2', '--no-install-recommends'];
 const inTree = '/root/wireless-dock.deb';
+const laterInTree = '/root/wireless-dock-later.deb';
+const agentInTree = '/root/wireless-dock-agent.deb';
 const disk = '/home/work.qcow2';
 
 /** Mounts, and users as a system has them: root of a user namespace has neither. */
 const isRealRoot =
   process.geteuid?.() === 0 && /^\s*0\s+0\s+4294967295$/m.test(readFileSync('/proc/self/uid_map', 'utf8'));
+
+/** The package $1 as $2, a later version of it that ships another configuration. $3: a folder for that */
+const makeLater = `
+dpkg-deb --raw-extract "$1" "$3"
+sed -i 's/^Version: .*/&+later/' "$3/DEBIAN/control"
+echo '# of the later version' >>"$3/etc/wireless-dock/wdockd.yaml"
+dpkg-deb --root-owner-group -Zgzip -z1 --build "$3" "$2"`;
 
 /** The life of the host's package on a computer that has just been installed. */
 export function describeFreshSystem(release: Release): void {
@@ -35,7 +46,10 @@ export function describeFreshSystem(release: Release): void {
 
     const run = (...argv: string[]) => machine.run(argv, within(120));
     const shell = (script: string) => run('sh', '-euc', script);
-    const install = (...options: string[]) => run('apt-get', 'install', ...quietly, ...options, inTree);
+    const install = () => run('apt-get', 'install', ...quietly, inTree);
+    /** As unattended upgrades do, which nobody can be asked. */
+    const upgrade = (deb: string) =>
+      run('apt-get', 'install', ...quietly, '--option=Dpkg::Options::=--force-confold', deb);
     const processes = () => shell('cat /run/wireless-dock/work/*.pid.json');
     const stateOfWork = async () => {
       const { status } = JSON.parse(await run('wdock', '--json', 'workspace', 'show', 'work')) as {
@@ -60,6 +74,17 @@ export function describeFreshSystem(release: Release): void {
       const { path } = await buildHostPackage(folder, 'quick');
       tree = stack.use(await FreshTree.unpack(release, cacheFolder(), () => undefined, signal));
       await copyFile(path, join(tree.root, inTree));
+      const later = [
+        'sh',
+        '-euc',
+        makeLater,
+        'sh',
+        path,
+        join(tree.root, laterInTree),
+        join(folder, 'later'),
+      ];
+      await runCommand(later, {}, signal);
+      await copyFile((await buildAgentPackage(folder, 'quick')).path, join(tree.root, agentInTree));
       // The machine has no way out, so what it needs is fetched before it is booted.
       await tree.run(['apt-get', 'update', '--quiet=2'], signal);
       const needed = (await tree.run(['dpkg-deb', '--field', inTree, 'Depends'], signal)).trim();
@@ -77,6 +102,17 @@ export function describeFreshSystem(release: Release): void {
         within(60),
       );
       expect(said).toMatch(/qemu-system-x86 \(>= 1:10\.0\)/);
+    });
+
+    it("installs the agent's package with apt, runs it on its own Node, and keeps nothing of it", async () => {
+      const apt = (...argv: string[]) => tree.run(['apt-get', ...argv], within(240));
+      const files = () => tree.run(['find', '/', '-xdev', '-name', '*wireless-dock-agent*'], within(60));
+      await apt('install', ...quietly, agentInTree);
+      expect(await tree.run(['wdock-agent', '--help'], within(60))).toMatch(/^usage: wdock-agent /i);
+      expect(await files()).toContain('/usr/lib/systemd/system/wireless-dock-agent.service\n');
+      expect((await files()).match(/multi-user\.target\.wants/)).not.toBeNull();
+      await apt('purge', '--yes', '--quiet=2', 'wireless-dock-agent');
+      expect((await files()).trim()).toBe(agentInTree);
     });
 
     it('has all that the package depends on', async () => {
@@ -197,14 +233,21 @@ export function describeFreshSystem(release: Release): void {
       await run('systemctl', 'kill', '--signal=KILL', '--kill-whom=main', 'wdockd');
       await run('systemctl', 'restart', 'wdockd');
       await runsOn();
-      await install('--reinstall');
+      await run('apt-get', 'install', ...quietly, '--reinstall', inTree);
       await runsOn();
     });
 
-    it('keeps a changed configuration when the package is installed again', async () => {
-      await run('sed', '-i', 's/class: laptop/class: desktop/', '/etc/wireless-dock/wdockd.yaml');
-      await install('--reinstall');
+    it('keeps the virtual machine and a changed configuration when a later version is installed', async () => {
+      const config = '/etc/wireless-dock/wdockd.yaml';
+      await run('sed', '-i', 's/class: laptop/class: desktop/', config);
+      const wdockd = await run('systemctl', 'show', '--property=MainPID', 'wdockd');
+      await upgrade(laterInTree);
+      expect(await run('dpkg-query', '--show', 'wireless-dock')).toMatch(/\+later$/m);
+      expect(await run('systemctl', 'show', '--property=MainPID', 'wdockd')).not.toBe(wdockd);
       expect(await run('wdock', 'status')).toMatch(/^device: {2}.*, a desktop/);
+      expect(await run('cat', `${config}.dpkg-dist`)).toContain('# of the later version');
+      expect(await stateOfWork()).toBe('here');
+      expect(await processes()).toBe(running);
     });
 
     it('says at a purge which machine runs and which workspaces stay, and touches neither', async () => {

@@ -44,6 +44,7 @@ describe('wdock without wdockd', () => {
 describe('a wrong command line', () => {
   it.each([
     [['dokc'], /unknown command 'dokc'; did you mean dock\?/],
+    [['trust', 'pc', 'owned'], /unknown command 'trust'; did you mean devices trust\?/],
     [['bogus'], /^error: unknown command 'bogus'; known: status, dock, /],
     [['workspace', 'bogus'], /unknown command 'workspace bogus'; known: create, list, /],
     [['workspace', 'crate', 'w', '--disk', 'd'], /'workspace crate'; did you mean create\?/],

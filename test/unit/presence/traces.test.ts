@@ -41,6 +41,14 @@ describe('a person who would want a trip gets it, once', () => {
     expect(await decisions('unplugged', 'unplugged')).toEqual(['2120.0 s dock', '2700.0 s undock']);
   });
 
+  it('plugging in a cable, when it stays in', async () => {
+    expect(await decisions('cable', 'cable')).toEqual(['3630.0 s dock']);
+  });
+
+  it('locking this device: home at once, and docked again when it is used again', async () => {
+    expect(await decisions('locked', 'locked')).toEqual(['300.0 s undock', '680.0 s dock']);
+  });
+
   it('sending the PC to sleep: at once', async () => {
     expect(await decisions('sleep')).toEqual(['120.0 s undock']);
   });
