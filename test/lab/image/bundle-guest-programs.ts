@@ -3,7 +3,11 @@ import { build } from 'esbuild';
 import type { KeyedFile } from '../cache/cache-key.ts';
 
 /** The lab's programs in the guest: what each is called there, and where its source is. */
-const programs = { 'verify.mjs': '../verify/main.ts', 'peer.mjs': '../traffic/guest-main.ts' };
+const programs = {
+  'verify.mjs': '../verify/main.ts',
+  'peer.mjs': '../traffic/guest-main.ts',
+  'loads.mjs': '../loads/guest-main.ts',
+};
 
 /** Each program as one file for the guest's Node, which knows no TypeScript. */
 export async function bundleGuestPrograms(): Promise<KeyedFile[]> {

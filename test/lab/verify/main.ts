@@ -3,8 +3,10 @@
 import { randomInt } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep, setImmediate as yieldToEvents } from 'node:timers/promises';
+import { LoadRunner } from '../loads/load-runner.ts';
 import { readBackground } from './background-service.ts';
 import { DiskRing } from './disk-ring.ts';
 import { MemoryArena } from './memory-arena.ts';
@@ -29,7 +31,7 @@ async function loadForever(): Promise<never> {
   let firstPassTold = false;
   for (let tick = 0; ; tick++) {
     memory.check(Math.ceil(memory.pageCount / ticksPerPass));
-    memory.rewrite(rewritesPerTick);
+    memory.rewrite(rewritesPerTick * speed);
     // Not awaited: a disk that stalls must not stop the memory from being watched. Records queue behind each other,
     // so the next one starts only when the last one is done.
     if (tick % ticksPerRecord === 0 && !appending) startAppending();
@@ -62,12 +64,16 @@ async function checkEverything(): Promise<'intact' | 'damaged'> {
 }
 
 const holder = new MemoryHolder();
+const loads = new LoadRunner(join(import.meta.dirname, 'loads.mjs'));
+/** Of the load that was asked for last: what is rewritten here keeps pace with it. */
+let speed = 1;
 
 /**
  * Commands, one a line:
  * - `verdict` checks everything and answers once
  * - `watch <ms>` reports at that interval from now on
  * - `hold <MiB>` has another process keep that much memory in use; answers once when it is
+ * - `load <name> <speed>` has the guest busy with one of the loads; answers once when it has begun
  * - `usage <argument>` answers with a `UsageReport` of every process that has this argument
  */
 function serve(socket: Socket): void {
@@ -84,6 +90,7 @@ function serve(socket: Socket): void {
       disk: disk.counters,
       heldMiB: holder.heldMiB,
       ...(background === undefined ? {} : { background }),
+      ...(loads.state === undefined ? {} : { load: loads.state }),
       ...(verdict === undefined ? {} : { verdict }),
     };
     socket.write(`${JSON.stringify(report)}\n`);
@@ -92,9 +99,13 @@ function serve(socket: Socket): void {
   socket.on('error', () => socket.destroy());
   socket.on('close', () => clearInterval(watching));
   createInterface(socket).on('line', (line) => {
-    const [command, argument] = line.trim().split(/\s+/);
+    const [command, argument, second] = line.trim().split(/\s+/);
     if (command === 'verdict') void checkEverything().then(send);
     if (command === 'hold') void holder.hold(Number(argument) || 0).then(() => send());
+    if (command === 'load') {
+      speed = Math.max(1, Number(second) || 1);
+      void loads.start(argument ?? '', speed).then(() => send());
+    }
     if (command === 'usage') {
       const usage: UsageReport = { clockMs: performance.now(), processes: readUsageOf(argument ?? '') };
       socket.write(`${JSON.stringify(usage)}\n`);

@@ -1,3 +1,4 @@
+import type { LoadState } from '../loads/load-names.ts';
 import type { BackgroundState } from './background-service.ts';
 import type { DiskCounters } from './disk-ring.ts';
 import type { MemoryCounters } from './memory-arena.ts';
@@ -18,6 +19,8 @@ export interface VerifyReport {
   heldMiB: number;
   /** The service that sleeps on the MID, as it is right now; not there where it does not run. */
   background?: BackgroundState;
+  /** What `load` has the guest do besides; not there where nothing was asked for. */
+  load?: LoadState;
   /** Only in the answer to `verdict`, after everything was checked once more, the disk past the page cache. */
   verdict?: 'intact' | 'damaged';
 }

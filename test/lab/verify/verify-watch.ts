@@ -4,6 +4,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { z } from 'zod';
 import { interruption } from '../../../host-plugins/system/process/interruption.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
+import { type GuestLoad, guestLoads } from '../loads/load-names.ts';
 import type { NetworkNamespace } from '../network/network-namespace.ts';
 import { type VerifyReport, verifyPort } from './report.ts';
 
@@ -32,6 +33,9 @@ const Report = z.object({
   disk: DiskCounters,
   heldMiB: z.int(),
   background: z.strictObject({ beats: z.int(), frozen: z.boolean() }).optional(),
+  load: z
+    .strictObject({ load: z.enum(guestLoads), speed: z.number(), done: z.int(), finished: z.boolean() })
+    .optional(),
   verdict: z.enum(['intact', 'damaged']).optional(),
 });
 
@@ -104,6 +108,12 @@ export class VerifyWatch implements AsyncDisposable {
   async hold(sizeMiB: number, signal: AbortSignal): Promise<void> {
     this.#connection.stdin?.write(`hold ${sizeMiB}\n`);
     await this.#wait((candidate) => candidate.heldMiB === sizeMiB, signal);
+  }
+
+  /** Has the guest busy with this instead of what it was busy with, so many times as fast. */
+  async load(name: GuestLoad, speed: number, signal: AbortSignal): Promise<void> {
+    this.#connection.stdin?.write(`load ${name} ${speed}\n`);
+    await this.#wait(({ load }) => load?.load === name && load.speed === speed, signal);
   }
 
   /** Has the guest check everything once more, the disk past its page cache; takes some seconds under TCG. */
