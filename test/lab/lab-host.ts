@@ -30,7 +30,7 @@ export interface LabHostOptions {
   readonly systemBus?: string | undefined;
 }
 
-export type LabProfile = 'mid' | 'pc' | 'small-pc' | 'kiosk';
+export type LabProfile = 'mid' | 'pc' | 'small-pc' | 'twin' | 'kiosk';
 
 /** A simulated device: a wdockd of its own in a network namespace of its own, with its own state. */
 export class LabHost implements AsyncDisposable {

@@ -43,6 +43,8 @@ export interface LabOptions {
   readonly pc?: Exclude<LabProfile, 'mid'>;
   /** Addresses of buses that the devices have as their systems'; default: none, never that of this machine. */
   readonly systemBuses?: Partial<Record<'mid' | 'pc', string>>;
+  /** Policies of the devices themselves, before those of their classes; see docs/policies.md. */
+  readonly policies?: Partial<Record<'mid' | 'pc', string>>;
   readonly progress: Progress;
 }
 
@@ -112,6 +114,10 @@ export class Lab implements AsyncDisposable {
     const lab = new Lab(network, mid, pc, folder, resources.move());
     try {
       await Promise.all([lab.#trust(mid, pc, pc.address, signal), lab.#trust(pc, mid, mid.address, signal)]);
+      for (const device of [mid, pc]) {
+        const policy = options.policies?.[device.name];
+        if (policy !== undefined) await lab.setDevicePolicy(device, policy);
+      }
       await lab.#createWorkspace(guest, signal);
     } catch (error) {
       await lab[Symbol.asyncDispose]();
@@ -174,7 +180,7 @@ export class Lab implements AsyncDisposable {
     );
   }
 
-  async #createWorkspace({ image, settled }: LabGuest, signal: AbortSignal): Promise<void> {
+  async #createWorkspace({ settled }: LabGuest, signal: AbortSignal): Promise<void> {
     const folder = join(this.mid.folder, 'disks');
     await mkdir(folder);
     const disk = join(folder, 'work.qcow2');
@@ -187,7 +193,7 @@ export class Lab implements AsyncDisposable {
     await this.mid.wdock(
       [
         ...['workspace', 'create', labWorkspace, '--disk', disk],
-        ...['--backing-file', settled.disk, image.disk],
+        ...['--backing-file', settled.disk, ...settled.backing],
         ...['--saved-state', settled.stateFile],
         ...['--base-memory', String(contract.baseMemoryMiB)],
         ...['--max-plugged-memory', String(contract.maxPluggedMemoryMiB)],

@@ -9,7 +9,7 @@ import { labAddresses, labMacs } from '../../lab/network/address-plan.ts';
 import { FrameCapture } from '../../lab/network/frame-capture.ts';
 import { GapProbe } from '../../lab/network/gap-probe.ts';
 import { LabNetwork } from '../../lab/network/lab-network.ts';
-import type { NetworkNamespace } from '../../lab/network/network-namespace.ts';
+import { measureRate } from '../../lab/network/measure-rate.ts';
 import { sweepDeadRuns } from '../../lab/network/sweep.ts';
 
 const soon = () => AbortSignal.timeout(30_000);
@@ -36,36 +36,6 @@ async function childrenElsewhere(): Promise<number[]> {
 }
 
 const inodesOf = ({ lan, mid, pc, client }: LabNetwork) => [lan, mid, pc, client].map(({ inode }) => inode);
-
-/** What iperf3 gets through in two seconds, Mbit/s. */
-async function measureMbit(
-  from: NetworkNamespace,
-  to: NetworkNamespace,
-  address: string,
-  reverse: boolean,
-): Promise<number> {
-  const server = to.spawn(['stdbuf', '--output=L', 'iperf3', '--server', '--one-off'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const ended = once(server, 'close', { signal: soon() });
-  await once(server.stdout as NonNullable<typeof server.stdout>, 'data', { signal: soon() });
-  const argv = [
-    'iperf3',
-    '--client',
-    address,
-    '--time',
-    '2',
-    '--omit',
-    '1',
-    '--json',
-    ...(reverse ? ['--reverse'] : []),
-  ];
-  const result = JSON.parse(await from.run(argv, soon())) as {
-    end: { sum_received: { bits_per_second: number } };
-  };
-  await ended;
-  return result.end.sum_received.bits_per_second / 1e6;
-}
 
 describe('the lab network', { timeout: 60_000 }, () => {
   it('is gone with all that ran in it when it is disposed', async () => {
@@ -176,13 +146,18 @@ describe('the lab network', { timeout: 60_000 }, () => {
     { shape: 'ethernet100', least: 90, most: 100.5 },
   ] as const)('lets $shape carry about its rate, in both directions', async ({ shape, least, most }) => {
     await using network = await LabNetwork.create({ midLink: shape }, soon());
-    for (const reverse of [false, true]) {
-      const rate = await measureMbit(network.mid, network.client, labAddresses.client, reverse);
+    const { mid, client } = network;
+    const mbit = async (...hosts: Parameters<typeof measureRate>) =>
+      ((await measureRate(...hosts)) * 8) / 1e6;
+    for (const rate of [
+      await mbit(mid, client, labAddresses.client, soon()),
+      await mbit(client, mid, labAddresses.mid, soon()),
+    ]) {
       expect(rate).toBeGreaterThan(least);
       expect(rate).toBeLessThan(most);
     }
     await network.shape('mid', 'unshaped', soon());
-    expect(await measureMbit(network.mid, network.client, labAddresses.client, false)).toBeGreaterThan(300);
+    expect(await mbit(mid, client, labAddresses.client, soon())).toBeGreaterThan(300);
   });
 
   it('is silent while a link is cut, the carrier stays, and the probe measures it', async () => {

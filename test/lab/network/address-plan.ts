@@ -89,8 +89,8 @@ export interface HostPlan {
   readonly address6: string;
 }
 
-/** The hosts of a layout. */
-export function planHosts(layout: LabLayout): HostPlan[] {
+/** The hosts of a layout. A wired MID has its uplink in a bridge, as the PC has. */
+export function planHosts(layout: LabLayout, wiredMid = false): HostPlan[] {
   const inB = layout === 'two-lans';
   const onLanA = (name: 'mid' | 'client', uplink: HostPlan['uplink']): HostPlan => ({
     ...{ name, lan: lanA, uplink, mac: labMacs[name] },
@@ -98,7 +98,7 @@ export function planHosts(layout: LabLayout): HostPlan[] {
   });
   const pc = { name: 'pc', uplink: 'eth0', bridge: 'br0', mac: labMacs.pc } as const;
   return [
-    onLanA('mid', 'wlan0'),
+    { ...onLanA('mid', 'wlan0'), ...(wiredMid ? { bridge: 'br0' as const } : {}) },
     inB
       ? { ...pc, lan: lanB, address: '10.78.0.12', address6: 'fd00:78::12' }
       : { ...pc, lan: lanA, address: labAddresses.pc, address6: labAddresses6.pc },

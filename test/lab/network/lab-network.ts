@@ -23,6 +23,8 @@ import { forgetRun, recordRun, runFolder, sweepDeadRuns } from './sweep.ts';
 
 export interface LabNetworkOptions {
   workspaceMac?: string;
+  /** The MID is on a cable as the PC is, with a bridge over it; default: `false`, on Wi-Fi. */
+  wiredMid?: boolean;
   /** Default: `lan`. */
   layout?: LabLayout;
   midLink?: LinkShapeName;
@@ -99,7 +101,8 @@ export class LabNetwork implements AsyncDisposable {
     const label = `wdock-lab-${process.pid}-${randomBytes(3).toString('hex')}`;
     const layout = options.layout ?? 'lan';
     const lans = layout === 'lan' ? [lanA] : [lanA, lanB];
-    const hosts = planHosts(layout);
+    const { wiredMid = false } = options;
+    const hosts = planHosts(layout, wiredMid);
     await using resources = new AsyncDisposableStack();
     resources.defer(() => forgetRun(label));
 
@@ -123,7 +126,7 @@ export class LabNetwork implements AsyncDisposable {
     await router.run(['ip', '-batch', '-'], signal, lans.map(switchCommands).join('\n'));
     for (const plan of hosts)
       await connect(router, namespaces.get(plan.name) as NetworkNamespace, plan, signal);
-    await router.run(['nft', '-f', '-'], signal, accessPointRules('mid', labMacs.mid));
+    if (!wiredMid) await router.run(['nft', '-f', '-'], signal, accessPointRules('mid', labMacs.mid));
     const services = new Map<LanPlan, LanServices>();
     const workspaceMac = options.workspaceMac ?? labWorkspaceMac;
     for (const lan of lans) {

@@ -16,13 +16,15 @@ const emptyFilling = { pluggedVcpus: [], requestedPluggedMemoryMiB: 0 };
 
 export interface LabMachineOptions {
   contract: MachineContract;
-  /** qcow2; it is written to. */
-  disk: string;
+  /** qcow2, it is written to; or where it is served already, by whoever has it. */
+  disk: string | { socket: string };
   /** For sockets and logs; short, because a socket's path has at most 107 bytes. */
   folder: string;
-  /** A tap in this process's network namespace. */
+  /** A tap in QEMU's network namespace. */
   tap: string;
   incoming: MachineEnvironment['incoming'];
+  /** What puts QEMU into another network namespace, which then has the tap; default: this process's. */
+  launcher?: readonly string[];
 }
 
 /** The lab's guest on this host without wdockd, by the same parts that wdockd starts a workspace with. */
@@ -39,18 +41,22 @@ export class LabMachine implements AsyncDisposable {
 
   /** Starts it, paused where it is incoming. On failure and on abort nothing of it is left running. */
   static async start(options: LabMachineOptions, signal: AbortSignal): Promise<LabMachine> {
-    const files = runtimeFiles(options.folder);
+    const own = runtimeFiles(options.folder);
+    const files = typeof options.disk === 'string' ? own : { ...own, diskSocket: options.disk.socket };
     const { accelerator } = await readAccelerator();
     await using resources = new AsyncDisposableStack();
     await startDisplayBus(files, signal);
     resources.defer(async () => (await adoptDisplayBus(files))?.terminate(1000, cleanupSignal()));
-    const storage = await startStorageDaemon({ path: options.disk, format: 'qcow2' }, files, signal);
-    resources.defer(() => storage.quit(cleanupSignal()));
+    if (typeof options.disk === 'string') {
+      const storage = await startStorageDaemon({ path: options.disk, format: 'qcow2' }, files, signal);
+      resources.defer(() => storage.quit(cleanupSignal()));
+    }
     const environment = labEnvironment(files, options.tap, accelerator, options.incoming);
     const qemu = await QmpProcess.start(
       buildCommandLine(options.contract, emptyFilling, environment),
       { qmpSocket: files.qmpSocket, pidFile: files.qemuPid, logFile: files.qemuLog },
       signal,
+      options.launcher === undefined ? {} : { launcher: options.launcher },
     );
     resources.defer(() => qemu.quit(cleanupSignal()));
     return new LabMachine(files, qemu, resources.move());

@@ -22,6 +22,8 @@ export interface SettledState {
   /** What QEMU wrote; for `migrate-incoming` with `file:`. */
   stateFile: string;
   disk: string;
+  /** What the disk stands on, the nearest first. */
+  backing: readonly string[];
 }
 
 /** A boot under TCG takes about a minute, on a busy machine some. */
@@ -54,7 +56,8 @@ export async function provideSettledState(
     },
   };
   const folder = await cachedBuild(build, cache, progress, signal);
-  return { contract, emulator, stateFile: join(folder, 'state'), disk: join(folder, 'disk.qcow2') };
+  const files = { stateFile: join(folder, 'state'), disk: join(folder, 'disk.qcow2'), backing: [image.disk] };
+  return { contract, emulator, ...files };
 }
 
 /** What is done to the machine between its boot and its saving is a part of what is saved. */
