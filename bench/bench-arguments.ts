@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { DockError } from '../protocol/dock-error.ts';
+import { wholeNumber } from './option-values.ts';
 
 export interface BenchArguments {
   readonly runs: number;
@@ -43,10 +44,4 @@ export function parseBenchArguments(args: readonly string[]): BenchArguments {
     json: values.json,
     help: values.help ?? false,
   };
-}
-
-function wholeNumber(option: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new DockError('usage', `${option} takes a whole number from ${least} to ${most}, not "${text}"`);
 }

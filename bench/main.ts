@@ -1,12 +1,13 @@
 // `npm run bench`: what the agent and wdockd cost, and how long a guest takes to adapt; each with its spread.
 import { writeFile } from 'node:fs/promises';
-import { cpus, loadavg, release, totalmem } from 'node:os';
+import { loadavg } from 'node:os';
 import { readAccelerator } from '../host-plugins/qemu/accelerator.ts';
 import { provideGuestWithAgent } from '../test/lab/lab.ts';
 import { provideImageWithAgent } from '../test/lab/lab-guest.ts';
 import { rerunAsLabRoot } from '../test/lab/lab-root.ts';
 import { runMain } from '../test/lab/run-main.ts';
 import { benchUsage, parseBenchArguments } from './bench-arguments.ts';
+import { describeMachine } from './describe-machine.ts';
 import { measureRun } from './measure-run.ts';
 import { measureStock } from './measure-stock.ts';
 import type { RunFigures } from './metrics.ts';
@@ -33,7 +34,7 @@ await runMain(async (args, signal) => {
     runs.push({
       ...figures,
       stockMs: stock.totalMs,
-      stockDowntimeMs: stock.downtimeMs,
+      ...(stock.downtimeMs !== null && { stockDowntimeMs: stock.downtimeMs }),
       dockMovePerStock: (figures.dockMoveMs ?? Number.NaN) / stock.totalMs,
     });
   }
@@ -45,17 +46,6 @@ await runMain(async (args, signal) => {
   await writeFile(options.json, `${JSON.stringify({ ...result, loads, runs, spread: summarize(runs) })}\n`);
   say(`written: ${options.json}`);
 });
-
-function describeMachine() {
-  const [first] = cpus();
-  return {
-    cpu: first?.model ?? 'unknown',
-    cpus: cpus().length,
-    memoryMiB: Math.round(totalmem() / 1024 ** 2),
-    kernel: release(),
-    node: process.version,
-  };
-}
 
 function seconds(): string {
   return ((performance.now() - beganMs) / 1000).toFixed(0);
