@@ -42,6 +42,8 @@ export const Allocation = z.strictObject({
     mode: NetworkMode,
     link: z.string().optional(),
     metered: z.boolean(),
+    /** Bridged by a port of its own on the link, which the host goes on to use as it does. Absent: by a bridge. */
+    beside: z.literal(true).optional(),
     /** The guest reaches nothing of the host's LAN, nor other guests of the host; behind NAT only. Absent: all of it. */
     reach: z.literal('internet').optional(),
     /** Ports of the host that the guest reaches; absent: none. */

@@ -1,3 +1,4 @@
+import type { NetworkMode } from '../../protocol/allocation.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { Shortfall } from '../../protocol/outcome.ts';
 import { askAgent } from '../contract/ask-agent.ts';
@@ -68,7 +69,7 @@ export async function announceNetwork(
   };
   const told = await Promise.all([
     tell(network.announce(bindingOf(way, machine), machine.contract.macAddress, addresses, signal)),
-    ...(way.mode === 'bridged' ? [tell(machine.qmp.execute('announce-self', announceSelf, signal))] : []),
+    ...(isOnLink(way) ? [tell(machine.qmp.execute('announce-self', announceSelf, signal))] : []),
   ]);
   return { undo: nothingToUndo, shortfalls: told.flat() };
 }
@@ -83,9 +84,10 @@ export async function applyToGuest(
 ): Promise<Adapted> {
   if (way.mode === 'none') return { undo: nothingToUndo, shortfalls: [] };
   const hostMac = await network.hardwareAddress(machine.tap, signal);
-  // On a bridge the servers of the LAN are reached by themselves.
-  const dhcp = way.mode === 'bridged' || (await network.servesDhcp(machine.tap));
-  const params = { mode: way.mode, ...told, dhcp, ...(hostMac === undefined ? {} : { hostMac }) };
+  // There the servers of the LAN are reached by themselves.
+  const dhcp = isOnLink(way) || (await network.servesDhcp(machine.tap));
+  const mode: NetworkMode = isOnLink(way) ? 'bridged' : way.mode;
+  const params = { mode, ...told, dhcp, ...(hostMac === undefined ? {} : { hostMac }) };
   const asked = await askAgent(machine, 'apply-network', params, applyLimitMs, signal);
   const problems = asked.answered ? asked.result.problems : [asked.why];
   return {
@@ -104,6 +106,14 @@ function bindingOf(way: PassableWay, machine: VirtualMachine, ports: Ports = {})
   switch (way.mode) {
     case 'bridged':
       return { mode: 'bridged', bridge: way.bridge, ...binding };
+    case 'beside':
+      return {
+        mode: 'beside',
+        tap: machine.tap,
+        link: way.link,
+        guestMac: machine.contract.macAddress,
+        guestAddresses: binding.guestAddresses,
+      };
     case 'routed':
       return { mode: 'routed', uplink: way.uplink, guestMac: machine.contract.macAddress, ...binding };
     case 'nat':
@@ -115,6 +125,11 @@ function bindingOf(way: PassableWay, machine: VirtualMachine, ports: Ports = {})
         ...(forward === undefined ? {} : { forward }),
       };
   }
+}
+
+/** The guest is on the LAN's own link, with its own hardware address. */
+function isOnLink(way: PassableWay): way is PassableWay & { mode: 'bridged' | 'beside' } {
+  return way.mode === 'bridged' || way.mode === 'beside';
 }
 
 function noWay(way: Way & { mode: 'none' }): Shortfall {

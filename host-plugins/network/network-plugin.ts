@@ -17,7 +17,13 @@ export function networkPlugin(network: HostNetwork, bridges: HostBridges): Resou
     plan: planNetwork,
     adapt: async (step, machine, _progress, signal) => {
       const change = NetworkChange.parse(step.change);
-      const { way, shortfalls } = await settleWay(change.way, bridges, change.action === 'bind', signal);
+      const { way, shortfalls } = await settleWay(
+        change.way,
+        bridges,
+        network,
+        change.action === 'bind',
+        signal,
+      );
       const adapted = await adaptTo(way, change, machine, network, signal);
       return { ...adapted, shortfalls: [...shortfalls, ...adapted.shortfalls] };
     },

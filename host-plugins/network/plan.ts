@@ -9,6 +9,8 @@ import { InterfaceName } from '../system/network/binding.ts';
 export const Way = z.discriminatedUnion('mode', [
   /** `over`: the interface over which the bridge is still to be made. */
   z.strictObject({ mode: z.literal('bridged'), bridge: InterfaceName, over: InterfaceName.optional() }),
+  /** By a port of its own on a link that is in no bridge. */
+  z.strictObject({ mode: z.literal('beside'), link: InterfaceName }),
   z.strictObject({ mode: z.literal('routed'), uplink: InterfaceName }),
   z.strictObject({ mode: z.literal('nat'), uplink: InterfaceName }),
   z.strictObject({ mode: z.literal('none'), wished: z.string(), why: z.string() }),
@@ -47,7 +49,7 @@ export type NetworkChange = z.infer<typeof NetworkChange>;
 export function planNetwork(context: PlanContext): PlanStep[] {
   const { network } = context.to;
   const mode = modeOn(network.mode, context.lanChange);
-  const way = chooseWay(mode, network.link, context.target.links);
+  const way = chooseWay(mode, network.link, context.target.links, network.beside);
   const where = describeWay(way);
   const { reach, open, forward } = network;
   const ports: Ports = {
@@ -109,7 +111,12 @@ function linksOf(name: string | undefined, links: readonly LinkFacts[]): readonl
   return links.filter((link) => name === undefined || link.name === name || link.bridge === name);
 }
 
-export function chooseWay(mode: NetworkMode, linkName: string | undefined, links: readonly LinkFacts[]): Way {
+export function chooseWay(
+  mode: NetworkMode,
+  linkName: string | undefined,
+  links: readonly LinkFacts[],
+  beside = false,
+): Way {
   const none = (why: string): Way => ({ mode: 'none', wished: mode, why });
   const named = linksOf(linkName, links);
   if (named.length === 0) {
@@ -123,6 +130,8 @@ export function chooseWay(mode: NetworkMode, linkName: string | undefined, links
   const link = named.find((each) => each.canBridge && each.bridge !== undefined);
   if (link?.bridge !== undefined) return { mode, bridge: link.bridge };
   const [first] = named;
+  const free = beside ? named.find((each) => each.canBridge) : undefined;
+  if (free !== undefined) return { mode: 'beside', link: free.name };
   for (const { name, newBridge } of named) {
     if (newBridge?.possible === true) return { mode, bridge: newBridge.name, over: name };
   }
@@ -138,6 +147,7 @@ export function describeWay(way: Way): string {
       ? `bridged on ${way.bridge}`
       : `bridged on ${way.bridge}, which is made over ${way.over}`;
   }
+  if (way.mode === 'beside') return `bridged by a port of its own on ${way.link}`;
   if (way.mode === 'routed') return `routed through ${way.uplink}`;
   if (way.mode === 'nat') return `behind the host's address on ${way.uplink}`;
   return `${way.wished}, which is not possible here`;

@@ -46,15 +46,18 @@ export function chooseNetwork(
   }
 
   const mode = found?.mode ?? modeWithoutLink(modes);
+  const beside = mode === 'bridged' && found?.link.bridge === undefined && bridge.value === 'existing';
   if (found !== undefined) {
     decide('mode', mode, prefer.rule, `the first of ${modes.join(', ')} that works here`);
     decide('link', found.link.name, links.rule, linkReason(found.link, sorted.length));
     if (mode === 'bridged' && found.link.bridge === undefined)
       decide(
         'bridge',
-        'make',
+        beside ? 'none' : 'make',
         bridge.rule,
-        `${found.link.name} is in none; it is made without going offline`,
+        beside
+          ? `${found.link.name} is left as it is; the guest has a port of its own there, and reaches nothing of this host`
+          : `${found.link.name} is in none; it is made without going offline`,
       );
   } else if (used.length === 0) {
     decide('mode', mode, hostRule, 'it has no link to use; the guest reaches this host only');
@@ -71,7 +74,14 @@ export function chooseNetwork(
     found === undefined && metered.value === 'auto' ? 'no link' : because,
   );
   if (open.value.length > 0)
-    decide('open', open.value.join(', '), open.rule, 'as written; the port of wdockd stays closed');
+    decide(
+      'open',
+      beside ? 'none' : open.value.join(', '),
+      open.rule,
+      beside
+        ? 'nothing goes between the guest and this host where it has a port of its own'
+        : 'as written; the port of wdockd stays closed',
+    );
   if (forward.value.length > 0) {
     const because =
       mode === 'nat' ? 'as written' : `not needed: ${mode}, the guest is reached at its own address`;
@@ -82,8 +92,9 @@ export function chooseNetwork(
       mode,
       metered: paid,
       ...(found === undefined ? {} : { link: found.link.name }),
+      ...(beside ? { beside } : {}),
       ...(isolated ? { reach: 'internet' as const } : {}),
-      ...(open.value.length === 0 ? {} : { open: [...open.value] }),
+      ...(open.value.length === 0 || beside ? {} : { open: [...open.value] }),
       ...(forward.value.length === 0 ? {} : { forward: [...forward.value] }),
     },
     decisions,
@@ -98,11 +109,10 @@ function obstacle(mode: NetworkMode, link: LinkFacts, bridge: 'make' | 'existing
       ? `${link.name} is Wi-Fi, which cannot be bridged`
       : `${link.name} cannot be bridged`;
   }
-  if (link.bridge !== undefined) return undefined;
+  if (link.bridge !== undefined || bridge === 'existing') return undefined;
   const { newBridge } = link;
   if (newBridge === undefined) return `${link.name} is not in a bridge`;
-  if (!newBridge.possible) return `${link.name} is not in a bridge; ${newBridge.why}`;
-  return bridge === 'make' ? undefined : `${link.name} is not in a bridge, and the policy lets none be made`;
+  return newBridge.possible ? undefined : `${link.name} is not in a bridge; ${newBridge.why}`;
 }
 
 /** NAT needs nothing from the network around the host, so it is what is left. */

@@ -109,7 +109,7 @@ const sections = {
         .enum(['make', 'existing'])
         .optional()
         .describe(
-          'Whether the host makes a bridge over a wired interface that is in none, or uses existing ones only.',
+          'Whether the host makes a bridge over a wired interface that is in none, or uses existing ones only and gives the workspace a port of its own elsewhere.',
         ),
       metered: Automatic.optional().describe('Whether the workspace believes that it pays by volume.'),
       anchor: z

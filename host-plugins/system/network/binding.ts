@@ -22,6 +22,14 @@ export const NetworkBinding = z.discriminatedUnion('mode', [
     guestAddresses: GuestAddresses.optional(),
     open: OpenPorts.optional(),
   }),
+  /** By a port of its own on a link that its host goes on to use as before: on the LAN like any computer, and apart from its host. */
+  z.strictObject({
+    mode: z.literal('beside'),
+    tap: InterfaceName,
+    link: InterfaceName,
+    guestMac: z.string(),
+    guestAddresses: GuestAddresses.optional(),
+  }),
   z.strictObject({
     mode: z.literal('routed'),
     tap: InterfaceName,
@@ -55,7 +63,20 @@ export interface Setting {
 
 /** The host's own interface towards the LAN. */
 export function lanInterface(binding: NetworkBinding): string {
-  return binding.mode === 'bridged' ? binding.bridge : binding.uplink;
+  switch (binding.mode) {
+    case 'bridged':
+      return binding.bridge;
+    case 'beside':
+      return binding.link;
+    case 'routed':
+    case 'nat':
+      return binding.uplink;
+  }
+}
+
+/** The host forwards between the tap and the LAN, and has an address at the tap. */
+export function isForwarded(binding: NetworkBinding): binding is NetworkBinding & { mode: 'routed' | 'nat' } {
+  return binding.mode === 'routed' || binding.mode === 'nat';
 }
 
 export function isIpv6(address: string): boolean {
@@ -78,9 +99,12 @@ export function forwardingSetting(name: string): string {
  * - Bridged: a guest that comes from a routed host sends to that host's tap, which has the same hardware address
  *   as this one's. Such frames reach this host itself, which sends them on, until the guest has learned better.
  *
+ * - Beside: nothing of it is changed.
+ *
  * For IPv6 the same is in ipv6-forwarding.ts.
  */
 export function ipv4Settings(binding: NetworkBinding): Setting[] {
+  if (binding.mode === 'beside') return [];
   const forwarding = { name: forwardingSetting(lanInterface(binding)), value: '1' };
   if (binding.mode !== 'routed') return [forwarding];
   return [forwarding, { name: `ipv4/neigh/${binding.uplink}/proxy_delay`, value: '0' }];

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { DockError } from '../../../protocol/dock-error.ts';
 import {
   ipv4Settings,
+  isForwarded,
   isIpv6,
   lanInterface,
   type NetworkBinding,
@@ -21,6 +22,8 @@ import { answersLost, isOnLan } from './lost-answers.ts';
 import { buildAnnouncement } from './neighbour-frames.ts';
 import { type NetworkRecord, NetworkRecords } from './network-record.ts';
 import { buildRemoval } from './nft-rules.ts';
+import { findObstacle, removePort } from './port-beside.ts';
+import { portName } from './port-rules.ts';
 import { type NetworkInterface, readInterfaces } from './read-interfaces.ts';
 import { sendRepeatedly } from './send-repeatedly.ts';
 import { Standstill } from './standstill.ts';
@@ -43,6 +46,7 @@ export class HostNetwork {
   readonly #standstill: Standstill;
   /** What this host answers for where it routes, by tap. Of a killed process nobody asks it: its successor binds anew. */
   readonly #answering = new Map<string, RoutedBinding>();
+  readonly #besideWorks = new Set<string>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(settings: HostNetworkSettings) {
@@ -119,10 +123,18 @@ export class HostNetwork {
     const others = await this.#records.others(binding.tap);
     const record = { binding, before: await this.#settingsBefore(binding, others, signal) };
     if (binding.mode === 'nat') return { ...record, nat: await findNatNetwork(binding, others, signal) };
-    if (binding.mode === 'bridged' || binding.guestMac === undefined) return record;
+    if (binding.mode !== 'routed' || binding.guestMac === undefined) return record;
     const { uplink, guestMac, guestAddresses } = binding;
     const relay = await findDhcpServer(uplink, guestMac, guestAddresses, signal);
     return relay === undefined ? record : { ...record, relay };
+  }
+
+  /** Why no guest can be beside this host on a link; undefined where it can. What was seen to work is not tried again. */
+  async besideObstacle(link: string, signal: AbortSignal): Promise<string | undefined> {
+    if (this.#besideWorks.has(link)) return undefined;
+    const obstacle = await findObstacle(link, signal);
+    if (obstacle === undefined) this.#besideWorks.add(link);
+    return obstacle;
   }
 
   /** Whether a guest at this tap gets an answer to DHCP from this host, from itself or passed on. */
@@ -155,7 +167,7 @@ export class HostNetwork {
   }
 
   /**
-   * Begins to answer for the guest, and tells the LAN so, three times. Bridged: with the guest's own hardware
+   * Begins to answer for the guest, and tells the LAN so, three times. Bridged and beside: with the guest's own hardware
    * address; routed: with that of the uplink, for a Wi-Fi station may send with no other. To be called when the VM
    * runs here and not before: from here traffic for the guest comes to this host. `conflict` when the tap
    * is not joined so. Of `binding` counts what it is joined to, and the addresses.
@@ -167,11 +179,12 @@ export class HostNetwork {
     signal: AbortSignal,
   ): Promise<void> {
     const answering = this.#inTurn(() => this.#answer(binding, guestMac, signal));
-    const mac = binding.mode === 'bridged' ? guestMac : await hardwareAddressOf(binding.uplink, signal);
+    const mac = isForwarded(binding) ? await hardwareAddressOf(binding.uplink, signal) : guestMac;
+    const from = binding.mode === 'beside' ? portName(binding.tap) : lanInterface(binding);
     // Behind NAT nobody on the LAN knows the guest.
     const known = binding.mode === 'nat' ? [] : guestAddresses;
     const frames = known.map((address) => buildAnnouncement(mac, address));
-    await Promise.all([answering, sendRepeatedly(lanInterface(binding), frames, answering, signal)]);
+    await Promise.all([answering, sendRepeatedly(from, frames, answering, signal)]);
   }
 
   async #answer(binding: NetworkBinding, guestMac: string, signal: AbortSignal): Promise<void> {
@@ -197,6 +210,8 @@ export class HostNetwork {
       this.#answering.set(binding.tap, binding);
       return ipBatch(answerCommands(binding), signal);
     }
+    // Nothing goes between this host and the guest.
+    if (binding.mode === 'beside') return;
     const known = guestAddresses.map((address) => forgetCommand(address, binding.bridge));
     // The bridge may know the guest behind another port, from when it was on another bridged host.
     const entry = [guestMac, 'dev', binding.tap, 'master', 'dynamic'];
@@ -244,7 +259,8 @@ export class HostNetwork {
   ): Promise<Setting[]> {
     const known = others.flatMap((record) => record.before);
     const lan = lanInterface(binding);
-    const wanted = binding.mode === 'nat' || (binding.guestAddresses ?? []).some(isIpv6);
+    const wanted =
+      binding.mode === 'nat' || (binding.mode !== 'beside' && (binding.guestAddresses ?? []).some(isIpv6));
     const now = await readSettings(
       ipv4Settings(binding).map(({ name }) => name),
       signal,
@@ -269,6 +285,7 @@ export class HostNetwork {
       const proxies = guestAddresses.map((address) => ['neigh', 'delete', 'proxy', address, 'dev', uplink]);
       await attempt(() => ipBatchUnlessGone(proxies, signal));
     }
+    if (record?.binding.mode === 'beside') await attempt(() => removePort(tap, signal));
     if (record?.relay !== undefined || record?.nat !== undefined) {
       await attempt(() => stopDnsmasq({ folder: this.#records.folder, tap }, signal));
     }

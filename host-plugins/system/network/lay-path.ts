@@ -1,4 +1,4 @@
-import { forwardingSetting, ipv4Settings, lanInterface } from './binding.ts';
+import { forwardingSetting, ipv4Settings, isForwarded, lanInterface } from './binding.ts';
 import { startDnsmasq } from './dhcp/dnsmasq.ts';
 import { ip, ipBatch, nft } from './ip-command.ts';
 import { forwardIpv6, ipv6ForwardingSetting, keepingRouters, speaksIpv6 } from './ipv6-forwarding.ts';
@@ -6,6 +6,7 @@ import { writeIfThere, writeSetting } from './kernel-settings.ts';
 import { natServices } from './nat-network.ts';
 import type { NetworkRecord } from './network-record.ts';
 import { buildRules } from './nft-rules.ts';
+import { makePort } from './port-beside.ts';
 import { readInterfaces } from './read-interfaces.ts';
 import { linkLocalAddress, tapIpv6Settings, tapSettings } from './tap-settings.ts';
 
@@ -36,12 +37,13 @@ export async function layPath(
     mode === 'nat' && binding.reach === 'internet'
       ? ((await readInterfaces(signal)).find(({ name }) => name === lan)?.addresses ?? [])
       : [];
+  if (mode === 'beside') await makePort(binding, signal);
   const rules = { tapMac, closedPorts, forwardsForUsOnly, relays: relay !== undefined, nat, lanNetworks };
   await nft(buildRules(binding, rules), signal);
   for (const setting of [...ipv4Settings(binding), ...tapSettings(tap, mode)]) {
     await writeSetting(setting, signal);
   }
-  if (mode !== 'bridged') await beRouter(tap, tapMac, signal);
+  if (isForwarded(binding)) await beRouter(tap, tapMac, signal);
   if (was(ipv6ForwardingSetting) !== undefined) {
     await forwardIpv6(mode === 'bridged' ? [lan] : [lan, tap], lan, signal);
   }

@@ -37,7 +37,9 @@ export function localAccessChains(
     'icmp type echo-request accept',
     'icmpv6 type { echo-request, nd-neighbor-solicit, nd-neighbor-advert } accept',
     ...served.map((what) => `${what} accept`),
-    ...(binding.open ?? []).map((port) => `${port.replace('/', ' dport ')} accept`),
+    ...(binding.mode === 'beside' ? [] : (binding.open ?? [])).map(
+      (port) => `${port.replace('/', ' dport ')} accept`,
+    ),
     'drop',
   ];
   const mine = binding.mode === 'bridged' ? [] : [`iifname "${binding.tap}" jump guest`];

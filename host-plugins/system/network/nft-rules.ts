@@ -1,4 +1,4 @@
-import { isIpv6, lanInterface, type NetworkBinding, tapPrefix } from './binding.ts';
+import { isForwarded, isIpv6, lanInterface, type NetworkBinding, tapPrefix } from './binding.ts';
 import {
   localAccessChains,
   markRules,
@@ -7,6 +7,7 @@ import {
   servedDhcp,
 } from './local-access-rules.ts';
 import { type NatNetwork, natGuestAddress } from './nat-network.ts';
+import { passingChains } from './port-rules.ts';
 
 /** nft(8) reads names of letters, digits and underscores unquoted; taps have hyphens. */
 export function tableName(tap: string): string {
@@ -43,6 +44,7 @@ export interface RuleSettings {
  * - Routed: frames for hardware addresses that the guest learned on the host before are taken as sent to this
  *   host, which routes them on. Without it they are dropped until the guest's ARP cache has aged.
  * - Routed: the guest sends from its own addresses only.
+ * - Beside: all goes to the guest's own port on the link, and from there (port-rules.ts).
  * - Behind NAT the guest is seen as this host, and reached from outside at forwarded ports only.
  * - The host passes the guest on to its LAN and nowhere else (no VPN, no other network), and nobody on the LAN
  *   gets further through this host than to its guests, unless it was a router already.
@@ -55,7 +57,7 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
   if (binding.mode === 'nat' && binding.reach === 'internet') {
     forward.push(...internetOnly(binding.tap, lan, settings.lanNetworks ?? []));
   }
-  if (binding.mode !== 'bridged') {
+  if (isForwarded(binding)) {
     ingress.push(
       `ether type { ip, ip6 } meta pkttype other ether daddr set ${settings.tapMac} meta pkttype set host`,
     );
@@ -65,6 +67,9 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
     const others = ipv6.length === 0 ? '' : `ip6 saddr != { ${ipv6.join(', ')} } `;
     forward.push(`meta nfproto ipv6 iifname "${binding.tap}" ${others}drop`);
     forward.push(`iifname "${binding.tap}" ${elsewhere}`);
+  }
+  if (binding.mode === 'beside') {
+    forward.push(`meta nfproto ipv6 iifname "${binding.tap}" drop`, `iifname "${binding.tap}" ${elsewhere}`);
   }
   const translation =
     binding.mode === 'nat' && settings.nat ? translate(binding, settings.nat, settings.closedPorts) : [];
@@ -86,6 +91,7 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
   const relayed = settings.relays === true ? servedDhcp : [];
   const served = settings.nat === undefined ? relayed : servedBehind(settings.nat);
   const table = tableName(binding.tap);
+  const passing = binding.mode === 'beside' ? passingChains(binding.tap, settings.tapMac) : [];
   return [
     buildRemoval(binding.tap).trimEnd(),
     `table netdev ${table} {`,
@@ -94,6 +100,7 @@ export function buildRules(binding: NetworkBinding, settings: RuleSettings): str
       `type filter hook ingress device "${binding.tap}" priority -150; policy accept;`,
       ingress,
     ),
+    ...passing.flatMap(({ name, head, rules }) => chain(name, head, rules)),
     '}',
     `table inet ${table} {`,
     ...localAccessChains(binding, settings.closedPorts, served).map((line) => `  ${line}`),

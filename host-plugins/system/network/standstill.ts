@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { InterfaceName, type NetworkBinding } from './binding.ts';
 import { nft } from './ip-command.ts';
 import type { NetworkRecords } from './network-record.ts';
+import { portName } from './port-rules.ts';
 import { buildStandstill, buildStandstillEnd } from './standstill-rules.ts';
 
 /**
@@ -53,8 +54,9 @@ export class Standstill {
   }
 }
 
-/** Where frames for the guest come in: the uplink, or the other ports of the bridge. */
-async function entrances(binding: NetworkBinding & { mode: 'bridged' | 'routed' }): Promise<string[]> {
+/** Where frames for the guest come in: the uplink, its own port, or the other ports of the bridge. */
+async function entrances(binding: Exclude<NetworkBinding, { mode: 'nat' }>): Promise<string[]> {
+  if (binding.mode === 'beside') return [portName(binding.tap)];
   if (binding.mode === 'routed') return [binding.uplink];
   const ports = await readdir(`/sys/class/net/${binding.bridge}/brif`);
   return ports.filter((port) => port !== binding.tap && InterfaceName.safeParse(port).success);

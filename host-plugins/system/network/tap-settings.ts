@@ -16,14 +16,16 @@ export function linkLocalAddress(mac: string): string {
  * On a tap that is routed, also behind NAT: forward what the guest sends here, and take only what has the guest's own
  * source address (the reverse route of any other is not the tap). A guest that is to be on the LAN takes the whole LAN
  * for its neighbours: there, answer every ARP request for what lies elsewhere.
+ *
+ * Where a guest is beside its host, forward what it still sends to one that has routed to it; the way back is another one.
  */
 export function tapSettings(tap: string, mode: NetworkBinding['mode']): Setting[] {
-  const on = mode === 'bridged' ? '0' : '1';
+  const routes = mode === 'routed' || mode === 'nat';
   return [
-    { name: `ipv4/conf/${tap}/forwarding`, value: on },
+    { name: `ipv4/conf/${tap}/forwarding`, value: mode === 'bridged' ? '0' : '1' },
     { name: `ipv4/conf/${tap}/proxy_arp`, value: mode === 'routed' ? '1' : '0' },
     { name: `ipv4/neigh/${tap}/proxy_delay`, value: '0' },
-    { name: `ipv4/conf/${tap}/rp_filter`, value: on },
+    { name: `ipv4/conf/${tap}/rp_filter`, value: routes ? '1' : '0' },
     { name: `ipv4/conf/${tap}/send_redirects`, value: '0' },
     { name: `ipv4/conf/${tap}/accept_redirects`, value: '0' },
   ];

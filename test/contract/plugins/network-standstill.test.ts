@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NetworkBinding } from '../../../host-plugins/system/network/binding.ts';
-import { guestIp, guestIp6, type Host, type Namespace, TestLan, until } from './network-fixture.ts';
+import { guestIp, guestIp6, guestMac, type Host, type Namespace, TestLan, until } from './network-fixture.ts';
 
 const tap = 'wd-work';
 const port = 5000;
@@ -12,6 +12,7 @@ const forMs = 60_000;
 const guestAddresses = [guestIp, guestIp6];
 const routed: NetworkBinding = { mode: 'routed', tap, uplink: 'wlan0', guestAddresses };
 const bridged: NetworkBinding = { mode: 'bridged', tap, bridge: 'br0', guestAddresses };
+const beside: NetworkBinding = { mode: 'beside', tap, link: 'wlan0', guestMac, guestAddresses };
 
 let lan: TestLan;
 let cleanup: AsyncDisposableStack;
@@ -26,12 +27,12 @@ afterEach(async () => {
   await lan[Symbol.asyncDispose]();
 });
 
-async function settle(mode: 'routed' | 'bridged'): Promise<Host> {
-  const host = mode === 'routed' ? lan.mobile : lan.desktop;
+async function settle(mode: 'routed' | 'bridged' | 'beside'): Promise<Host> {
+  const host = mode === 'bridged' ? lan.desktop : lan.mobile;
   await host.createTap(tap);
   await lan.moveGuest(host, tap);
-  await lan.setGuestIpv6(mode);
-  await host.join(mode === 'routed' ? routed : bridged);
+  await lan.setGuestIpv6(mode === 'routed' ? 'routed' : 'bridged');
+  await host.join({ routed, bridged, beside }[mode]);
   return host;
 }
 
@@ -118,6 +119,7 @@ async function silence(
 describe.each([
   ['routed', 'wlan0'],
   ['bridged', 'eth0'],
+  ['beside', 'wlan0'],
 ] as const)('a %s guest that stands still', (mode, uplink) => {
   it.each([guestIp, guestIp6])(
     'is sent to again soon after it runs, over a connection to %s that was open',

@@ -22,6 +22,43 @@ function bridges(made: string | undefined) {
   };
 }
 
+/** As a host has them on its links, or its kernel has not. */
+function ports(obstacle?: string) {
+  return { besideObstacle: async () => obstacle };
+}
+
+describe('the way beside the host', () => {
+  const way: Way = { mode: 'beside', link: 'eth0' };
+
+  it('leads through the interface where the kernel gives it no port, with the reason; so do the steps after it', async () => {
+    const without = ports('RTNETLINK answers: Operation not supported');
+    const failed = await settleWay(way, bridges(undefined), without, true, never);
+    expect(failed.way).toEqual({ mode: 'routed', uplink: 'eth0' });
+    expect(failed.shortfalls).toMatchObject([
+      {
+        requested: describeWay(way),
+        actual: 'routed through eth0',
+        reason: expect.stringMatching(/eth0.*not supported/),
+      },
+    ]);
+    expect(await settleWay(way, bridges(undefined), without, false, never)).toEqual({
+      way: failed.way,
+      shortfalls: [],
+    });
+  });
+
+  it('is taken where the policy leaves the link alone, but for one that is in a bridge', async () => {
+    expect(chooseWay('bridged', 'eth0', [free], true)).toEqual(way);
+    expect(chooseWay('bridged', 'eth0', [leased], true)).toEqual(way);
+    expect(chooseWay('bridged', 'eth0', [{ ...wired, bridge: 'br0' }], true)).toEqual({
+      mode: 'bridged',
+      bridge: 'br0',
+    });
+    expect(chooseWay('bridged', 'eth0', [{ ...wired, canBridge: false }], true).mode).toBe('none');
+    expect(await settleWay(way, bridges(undefined), ports(), true, never)).toEqual({ way, shortfalls: [] });
+  });
+});
+
 describe('the way over a bridge that is still to be made', () => {
   it('is none where none can be made, and says why', () => {
     expect(chooseWay('bridged', 'eth0', [leased])).toMatchObject({
@@ -33,7 +70,7 @@ describe('the way over a bridge that is still to be made', () => {
   });
 
   it('leads through the interface itself when making it fails, with the reason; so do the steps after it', async () => {
-    const failed = await settleWay(over, bridges(undefined), true, never);
+    const failed = await settleWay(over, bridges(undefined), ports(), true, never);
     expect(failed.way).toEqual({ mode: 'routed', uplink: 'eth0' });
     expect(failed.shortfalls).toMatchObject([
       {
@@ -42,7 +79,7 @@ describe('the way over a bridge that is still to be made', () => {
         reason: expect.stringMatching(/gateway/),
       },
     ]);
-    expect(await settleWay(over, bridges(undefined), false, never)).toEqual({
+    expect(await settleWay(over, bridges(undefined), ports(), false, never)).toEqual({
       way: { mode: 'routed', uplink: 'eth0' },
       shortfalls: [],
     });
@@ -50,7 +87,9 @@ describe('the way over a bridge that is still to be made', () => {
 
   it('throws when the move was cancelled meanwhile', async () => {
     const cancelled = AbortSignal.abort(new DockError('cancelled', 'by its user'));
-    await expect(settleWay(over, bridges(undefined), true, cancelled)).rejects.toThrow('by its user');
+    await expect(settleWay(over, bridges(undefined), ports(), true, cancelled)).rejects.toThrow(
+      'by its user',
+    );
   });
 
   it('leads over an existing bridge first, else over a new one', async () => {
@@ -59,7 +98,7 @@ describe('the way over a bridge that is still to be made', () => {
       mode: 'bridged',
       bridge: 'br0',
     });
-    expect(await settleWay(over, bridges('wdbr2'), true, never)).toEqual({
+    expect(await settleWay(over, bridges('wdbr2'), ports(), true, never)).toEqual({
       way: { mode: 'bridged', bridge: 'wdbr2' },
       shortfalls: [],
     });

@@ -102,15 +102,25 @@ describe('the network', () => {
     expect(story(choice, 'network.mode')[0]).toContain('eth0 is not in a bridge');
   });
 
-  it('is not bridged where a bridge cannot be made, or may not, and the reason is told', () => {
+  it('is not bridged where a bridge cannot be made, and the reason is told', () => {
     const leased: Link = { ...wired, newBridge: { possible: false, why: 'its address is a lease' } };
     expect(story(chosen('', on(leased)), 'network.mode')[0]).toContain(
       'eth0 is not in a bridge; its address is a lease',
     );
+  });
+
+  it('has a port of its own on a wired link that the policy leaves alone, and reaches no port of its host', () => {
     const free: Link = { ...wired, newBridge: { possible: true, name: 'wdbr2' } };
-    const choice = chosen('network: { bridge: existing }', on(free));
-    expect(choice.allocation.network.mode).toBe('routed');
-    expect(story(choice, 'network.mode')[0]).toContain('the policy lets none be made');
+    const choice = chosen('network: { bridge: existing, open: [tcp/22] }', on(free));
+    const network = { mode: 'bridged', beside: true, link: 'eth0', metered: false };
+    expect(choice.allocation.network).toEqual(network);
+    expect(story(choice, 'network.bridge')[0]).toMatch(
+      /^none <- p.yaml:2 network.bridge: eth0 is left as it is/,
+    );
+    expect(story(choice, 'network.open')[0]).toMatch(/^none/);
+    const bridged = chosen('network: { bridge: existing }', on({ ...wired, bridge: 'br0' }));
+    expect(bridged.allocation.network).not.toHaveProperty('beside');
+    expect(chosen('network: { bridge: existing }', mobileDevice).allocation.network.mode).toBe('routed');
   });
 
   it('is bridged over a wired link that is in no bridge where one can be made', () => {
