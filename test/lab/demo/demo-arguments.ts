@@ -27,9 +27,9 @@ takes two to four minutes without KVM. Ctrl-C ends both devices and all that run
   --link LINK         ${linkShapeNames.join(', ')}; default ethernet100,
                       and with --network wifi70 for the mobile device
   --network NETWORK   hold connections with the VM from a client on its LAN, both ways, with data in them, over IPv4 and
-                      IPv6; make new ones after each trip; and show how long they were silent, which has to be within
-                      twice the standstill of the VM and 200 ms. On one LAN (lan), or with the PC on another one, behind a
-                      router (two-lans)
+                      IPv6; make new ones after each trip; and show how long they were silent. On one LAN (lan), where that
+                      has to be within twice the standstill of the VM and 200 ms; or with the PC on another one, behind a
+                      router (two-lans), where an anchor carries what was open
   --json FILE         also write the outcome as one JSON object: every trip, in "failures" what is not as it should be,
                       and "error" where the demo could not go on
   --help              show this

@@ -9,7 +9,7 @@ export function judgeTripNetwork({ kind, newConnections }: TripNetwork): string[
 }
 
 /**
- * Whatever was silent for longer than a trip may cost it, in words. For trips with a QEMU that lets the guest stand still
+ * Whatever was silent for longer than a trip within its LAN may cost it, in words. For trips with a QEMU that lets the guest stand still
  * at the hand-over only (lab-emulator.ts): the limit is of that standstill, and no other is known.
  */
 export function judgeSilence({ kind, downtimeMs, silences }: TripNetwork): string[] {

@@ -49,9 +49,10 @@ export class NetworkDemo implements AsyncDisposable {
   async measure(outcome: TripOutcome, signal: AbortSignal): Promise<TripNetwork> {
     const seen = await this.#watch.measure(outcome, signal);
     this.#trips.push(seen);
-    this.failures.push(...judgeTripNetwork(seen), ...judgeSilence(seen));
+    const { layout } = this.#lab.network;
+    this.failures.push(...judgeTripNetwork(seen), ...(layout === 'lan' ? judgeSilence(seen) : []));
     this.#say(renderTripNetwork(seen));
-    if (this.#lab.network.layout === 'two-lans' && outcome.kind === 'dock') {
+    if (layout === 'two-lans' && outcome.kind === 'dock') {
       await this.#lookAroundOnOtherLan(signal).catch((error: unknown) => {
         this.failures.push(`on the other LAN: ${DockError.from(error).message}`);
       });
