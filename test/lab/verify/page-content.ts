@@ -2,6 +2,11 @@
 export const pageBytes = 4096;
 
 const wordsPerPage = pageBytes / 4;
+/**
+ * The same words stand in a page four times: so it compresses to a quarter, as the memory of the guest's other programs
+ * does (seen: 0.22). Pages that do not compress at all would be most of what a compressed move of the guest sends.
+ */
+const wordsPerQuarter = wordsPerPage / 4;
 
 /**
  * Fills `page` (1024 words) with the content that belongs to a place and a generation. No two places and no two
@@ -9,13 +14,15 @@ const wordsPerPage = pageBytes / 4;
  */
 export function fillPage(page: Uint32Array, salt: number, place: number, generation: number): void {
   let state = mix(salt ^ mix(place + 0x9e3779b9) ^ mix(generation + 0x7f4a7c15)) || 1;
-  for (let word = 0; word < wordsPerPage; word++) {
+  for (let word = 0; word < wordsPerQuarter; word++) {
     // xorshift32 (Marsaglia 2003): three shifts a word is what an emulated processor can afford.
     state ^= state << 13;
     state ^= state >>> 17;
     state ^= state << 5;
     page[word] = state;
   }
+  page.copyWithin(wordsPerQuarter, 0, wordsPerQuarter);
+  page.copyWithin(2 * wordsPerQuarter, 0, 2 * wordsPerQuarter);
 }
 
 export type PageFinding = 'intact' | 'stale' | 'zero' | 'corrupt';

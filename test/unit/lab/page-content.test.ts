@@ -1,3 +1,4 @@
+import { zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MemoryArena } from '../../lab/verify/memory-arena.ts';
@@ -40,6 +41,16 @@ describe('a checked page', () => {
         seen.add(page(place, generation).subarray(0, 4).join());
     }
     expect(seen.size).toBe(3000);
+  });
+});
+
+describe('the pages of the load', () => {
+  it('compress to about a quarter, and not away', () => {
+    for (const place of [0, 1, 77]) {
+      const packed = zstdCompressSync(new Uint8Array(page(place, 3).buffer)).length / 4096;
+      expect(packed).toBeGreaterThan(0.2);
+      expect(packed).toBeLessThan(0.3);
+    }
   });
 });
 
