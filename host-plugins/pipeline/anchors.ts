@@ -3,9 +3,10 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { HostProfile, LanChange } from '../../protocol/host-profile.ts';
 import type { Shortfall } from '../../protocol/outcome.ts';
 import type { HandOverEvent } from '../hand-over/state.ts';
+import { findTakers } from '../system/network/find-takers.ts';
 import { withoutPrefix } from '../system/network/ip-address.ts';
 import type { Workspace } from '../workspace/workspace.ts';
-import { recallAddresses, rememberAddresses } from './addresses-here.ts';
+import { leaveToTakers, recallAddresses, rememberAddresses } from './addresses-here.ts';
 import { AnchorCarrier } from './carry-anchor.ts';
 import { AnchorKeeper } from './keep-anchor.ts';
 import {
@@ -140,9 +141,17 @@ export class Anchors {
     return recalled;
   }
 
-  async #recall({ record }: Workspace, signal: AbortSignal): Promise<readonly string[]> {
+  /** The guest is nowhere on this LAN now, so whoever answers for its addresses has got them meanwhile. */
+  async #recall(workspace: Workspace, signal: AbortSignal): Promise<readonly string[]> {
+    const { allocation, addressesHere } = workspace.record;
     const profile = await this.#parts.discoverHost(signal);
-    return recallAddresses(linkOf({ profile, network: record.allocation?.network }), record.addressesHere);
+    const link = linkOf({ profile, network: allocation?.network });
+    const recalled = recallAddresses(link, addressesHere);
+    if (link === undefined || recalled.length === 0) return recalled;
+    const takers = await findTakers(link.bridge ?? link.name, recalled.map(withoutPrefix), signal);
+    const { addresses, shortfalls } = leaveToTakers(recalled, takers);
+    this.#rolesOf(workspace).shortfalls.push(...shortfalls);
+    return addresses;
   }
 
   async #remember(workspace: Workspace): Promise<void> {

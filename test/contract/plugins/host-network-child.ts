@@ -3,6 +3,7 @@
 import { pino } from 'pino';
 import { AnswerService } from '../../../host-plugins/system/network/answer-service.ts';
 import { NetworkBinding } from '../../../host-plugins/system/network/binding.ts';
+import { findTakers } from '../../../host-plugins/system/network/find-takers.ts';
 import { HostNetwork } from '../../../host-plugins/system/network/host-network.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { answerLines } from './answer-lines.ts';
@@ -31,6 +32,8 @@ async function answer(line: string): Promise<unknown> {
       return network.standStill(String(first), Number(second), signal);
     case 'goOn':
       return network.goOn(String(first), signal);
+    case 'findTakers':
+      return [...(await findTakers(String(first), second as string[], signal))];
     case 'announce':
       return network.announce(NetworkBinding.parse(first), String(second), third as string[], signal);
     default:

@@ -72,3 +72,23 @@ describe('a guest that is routed, whose host takes its Wi-Fi down', () => {
     expect(await answered()).not.toContain(guestIp);
   });
 });
+
+describe('the addresses of a guest that is not there', () => {
+  it('have a taker where another computer answers for them, and none where nobody does', async () => {
+    await host.withdraw(tap);
+    const asked = ['10.77.0.77', 'fd77::77', ...routed.guestAddresses];
+    expect(await host.findTakers(uplink, asked)).toEqual([]);
+    const { client } = lan;
+    await client.run('ip', 'address', 'add', '10.77.0.77/24', 'dev', 'eth0');
+    await client.run('ip', 'address', 'add', 'fd77::77/64', 'dev', 'eth0', 'nodad');
+    const mac = (await client.run('cat', '/sys/class/net/eth0/address')).trim();
+    const takers = await host.findTakers(uplink, asked);
+    expect(takers.toSorted()).toEqual([
+      ['10.77.0.77', mac],
+      ['fd77::77', mac],
+    ]);
+    // The guest is found where it was all the same, when it comes back.
+    await host.join(routed);
+    await expectReached();
+  });
+});

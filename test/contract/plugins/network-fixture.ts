@@ -147,6 +147,8 @@ export class Host implements AsyncDisposable {
   goOn = (tap: string): Promise<void> => this.#call('goOn', tap);
   announce = (binding: NetworkBinding): Promise<void> =>
     this.#call('announce', binding, guestMac, binding.guestAddresses ?? [guestIp]);
+  findTakers = (device: string, addresses: readonly string[]): Promise<[string, string][]> =>
+    this.#call('findTakers', device, addresses);
   async join(binding: NetworkBinding): Promise<void> {
     await this.bind(binding);
     await this.announce(binding);

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { recallAddresses, rememberAddresses } from '../../../host-plugins/pipeline/addresses-here.ts';
+import {
+  leaveToTakers,
+  recallAddresses,
+  rememberAddresses,
+} from '../../../host-plugins/pipeline/addresses-here.ts';
 import type { LinkFacts } from '../../../protocol/host-profile.ts';
 
 const wifi: LinkFacts = {
@@ -25,6 +29,19 @@ describe('the addresses that a guest had on the LAN of a device', () => {
     expect(recallAddresses({ ...wifi, gatewayMac: '52:54:00:00:00:02' }, remembered)).toEqual([]);
     expect(recallAddresses(unknownLan, remembered)).toEqual([]);
     expect(recallAddresses(wifi, undefined)).toEqual([]);
+  });
+
+  it('are left to another computer that has got them since, and all with the one of IPv4', () => {
+    const mac = '52:54:00:00:00:99';
+    const withoutIPv6 = leaveToTakers(own, new Map([['2001:db8:77::50', mac]]));
+    expect(withoutIPv6.addresses).toEqual(['192.0.2.50/24']);
+    expect(withoutIPv6.shortfalls).toMatchObject([
+      { resource: 'network', actual: 'without that address', reason: expect.stringContaining(mac) },
+    ]);
+    const withoutIPv4 = leaveToTakers(own, new Map([['192.0.2.50', mac]]));
+    expect(withoutIPv4.addresses).toEqual([]);
+    expect(withoutIPv4.shortfalls).toMatchObject([{ requested: expect.stringContaining('192.0.2.50') }]);
+    expect(leaveToTakers(own, new Map())).toEqual({ addresses: own, shortfalls: [] });
   });
 
   it('are its own again when it comes back', () => {
