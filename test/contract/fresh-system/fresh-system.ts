@@ -1,8 +1,10 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { generateIdentity } from '../../../host-plugins/pairing/identity.ts';
 import { buildAgentPackage } from '../../../packaging/agent/build.ts';
 import { buildHostPackage } from '../../../packaging/host/build.ts';
 import { cacheFolder } from '../../lab/cache/cache-folder.ts';
@@ -29,6 +31,16 @@ dpkg-deb --raw-extract "$1" "$3"
 sed -i 's/^Version: .*/&+later/' "$3/DEBIAN/control"
 echo '# of the later version' >>"$3/etc/wireless-dock/wdockd.yaml"
 dpkg-deb --root-owner-group -Zgzip -z1 --build "$3" "$2"`;
+
+/** What a user of zsh sees who types $1 and presses the tabulator, until $2 is there. */
+const completeInZsh = `
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'autoload -Uz compinit; compinit -u -D; echo ready-$((1 + 1))'
+zpty -r shell said '*ready-2*'
+zpty -n -w shell "$1"$'\\t'
+zpty -r shell said "*$2*"
+print -r -- $said`;
 
 /** The life of the host's package on a computer that has just been installed. */
 export function describeFreshSystem(release: Release): void {
@@ -165,6 +177,20 @@ export function describeFreshSystem(release: Release): void {
       await run('systemd-analyze', 'security', '--threshold=35', '--no-pager', 'wdockd.service');
     });
 
+    it('announces itself within the limits of the unit, as long as there is a device that may know', async () => {
+      const { certificatePem } = await generateIdentity('pad');
+      await writeFile(join(tree.root, 'root/pad.pem'), certificatePem);
+      const fingerprint = new X509Certificate(certificatePem).fingerprint256;
+      const announcing = () => run('ss', '--numeric', '--no-header', '--udp', '--listening', 'sport = :5353');
+      expect(await announcing()).toBe('');
+      const address = ['--address', '192.0.2.8'];
+      await run('wdock', 'devices', 'add', '/root/pad.pem', '--fingerprint', fingerprint, ...address);
+      await expect.poll(announcing, { timeout: 60_000 }).toMatch(/224\.0\.0\.251:5353/);
+      await run('wdock', 'devices', 'forget', 'pad');
+      await expect.poll(announcing, { timeout: 60_000 }).toBe('');
+      await run('rm', '/root/pad.pem');
+    });
+
     it('has its private key sealed by a TPM, within the limits of the unit', async () => {
       const config = '/etc/wireless-dock/wdockd.yaml';
       const dropIn = '/run/systemd/system/wdockd.service.d';
@@ -215,7 +241,9 @@ export function describeFreshSystem(release: Release): void {
       expect(await shell('man --warnings wdock 2>&1')).toMatch(/^WDOCK\(1\)/);
       expect(await shell('man --warnings wdockd 2>&1')).toMatch(/^WDOCKD\(8\)/);
       await run('bash', '-n', '/usr/share/bash-completion/completions/wdock');
-      await run('zsh', '-n', '/usr/share/zsh/vendor-completions/_wdock');
+      const commands = ['create', 'force-owner', 'help', 'list', 'remove', 'show', 'start', 'stop'];
+      const offered = await run('zsh', '-fc', completeInZsh, 'zsh', 'wdock workspace ', 'shut it down');
+      expect([...offered.matchAll(/([a-z][a-z-]*) +-- /g)].map(([, name]) => name)).toEqual(commands);
     });
 
     it('keeps a virtual machine running while wdockd is restarted, killed and installed again', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { generateIdentity } from '../../../host-plugins/pairing/identity.ts';
 import { type Running, type WdockdFolder, wdockdFolder } from '../daemon/processes.ts';
 import { PrivateBus } from '../guest-agent/private-bus.ts';
 import { errorOf, listenForPairingEnd, listenToEnd, nameTaken, offerPairing } from './bus-events.ts';
@@ -74,6 +75,23 @@ describe('with polkit', () => {
       `org.wirelessdock.${action} needs a password, and the caller does not allow to ask for it`,
     ]);
     expect(await busctl.property(workPath, '.Workspace', 'Trip')).toBe('o "/"');
+  });
+
+  it('a user without the action manage is refused SetTrust and Forget', async () => {
+    const { id, certificatePem } = await generateIdentity('pad');
+    await using added = here.wdock('devices', 'add', '-', '--fingerprint', id, '--address', '192.0.2.8');
+    added.child.stdin?.end(certificatePem);
+    expect((await added.ended).exit).toBe(0);
+    const path = `${hostRoot}/devices/pad`;
+    for (const [method, ...args] of [['SetTrust', 's', 'owned'], ['Forget']] as const) {
+      await expect(busctl.as(stranger).call(path, '.Device', method, ...args)).rejects.toThrow(
+        'Access denied',
+      );
+      const [, why] = await refusalOf(busctl.as(stranger), path, '.Device', method, ...args);
+      expect(why).toMatch(/^org\.wirelessdock\.manage /);
+    }
+    expect(await busctl.property(path, '.Device', 'Trust')).toBe('s "known"');
+    await busctl.call(path, '.Device', 'Forget');
   });
 
   it.each([

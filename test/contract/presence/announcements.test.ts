@@ -129,6 +129,9 @@ describe.skipIf(!mayMakeNamespaces)('announcements where there is no Avahi', () 
       await pc.saw({ kind: 'announcement', device: midId, heard: true });
       await expect.poll(() => mid.told.flatMap(({ hints }) => hints ?? [])).toContain('192.0.2.2:7441');
       await expect.poll(() => pc.told.flatMap(({ hints }) => hints ?? [])).toContain('192.0.2.1:7441');
+      const byIpv6 = expect.stringMatching(/^\[fe80::[\da-f:]+%\d+\]:7441$/);
+      await expect.poll(() => mid.told.flatMap(({ hints }) => hints ?? [])).toContainEqual(byIpv6);
+      await expect.poll(() => pc.told.flatMap(({ hints }) => hints ?? [])).toContainEqual(byIpv6);
       const frames = await capture.text();
       expect(recordsIn(frames).size).toBe(2);
       for (const secret of [...Object.values(secretNames), midId.slice(0, 16), pcId.slice(0, 16)]) {
