@@ -88,6 +88,16 @@ const ConfigDocument = z.strictObject({
     .prefault({}),
   /** Prometheus metrics at `http://ADDRESS:PORT/metrics`; default: none. */
   metrics: z.strictObject({ listen: LoopbackListen }).optional(),
+  tunnel: z
+    .strictObject({
+      /** What is under way to another device waits so long for a link to it, minutes; then it ends with an error. */
+      patienceMinutes: z
+        .number()
+        .min(0.1)
+        .max(24 * 60)
+        .default(10),
+    })
+    .prefault({}),
   migration: z
     .strictObject({
       /** Of a move, Mbit/s; default: no limit. */

@@ -42,9 +42,11 @@ export const daemonModule = new ContainerModule(({ bind }) => {
     .inSingletonScope();
   bind<Channels>(T.Channels)
     .toResolvedValue(
-      (identity: Identity, trust: TrustStore, server: SecureServer) =>
-        new Channels({ identity, trust, server }),
-      [T.Identity, T.TrustStore, T.SecureServer],
+      (config: DaemonConfig, identity: Identity, trust: TrustStore, server: SecureServer) => {
+        const patienceMs = config.tunnel.patienceMinutes * 60_000;
+        return new Channels({ identity, trust, server, patienceMs });
+      },
+      [T.Config, T.Identity, T.TrustStore, T.SecureServer],
     )
     .inSingletonScope();
   bind<WatchHub>(T.WatchHub).toConstantValue(new WatchHub());

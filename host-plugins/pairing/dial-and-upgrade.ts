@@ -6,7 +6,7 @@ import type { TrustedDevice } from './trust-store.ts';
 
 /**
  * Dials a trusted device (`hints`: see dialDevice) and lets `upgrade` ask for what the connection shall become. Besides what these throw:
- * `untrusted` when the device does not know this one. It says so by closing the connection in good order, without a
+ * `untrusted`, with `stranger` in its detail, when the device does not know this one. It says so by closing the connection in good order, without a
  * word; so does a wdockd that ends at that very moment, which does not answer when it is asked a second time.
  */
 export async function dialAndUpgrade<V>(
@@ -32,7 +32,7 @@ export async function dialAndUpgrade<V>(
       throw new DockError(
         'untrusted',
         `"${device.name}" does not know this device; pair the two with \`wdock pair\`, or run \`wdock devices add\` there with this device's certificate (\`wdock devices certificate\`)`,
-        { cause: error },
+        { cause: error, detail: { stranger: true } },
       );
     }
   }

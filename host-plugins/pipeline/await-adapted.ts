@@ -10,8 +10,10 @@ type Adapted = z.output<(typeof peerMethods)['await-adapted']['result']>;
 /** The slowest guest is adapted by then, ms. */
 const adaptLimitMs = 10 * 60_000;
 /** A target that was lost, or restarts its wdockd, is asked again for so long and so often, ms. */
-const patienceMs = 60_000;
+const patienceMs = 120_000;
 const retryMs = 500;
+/** No attempt to connect takes so long: the call was there before it was lost, ms. */
+const connectedMs = 20_000;
 
 /**
  * Waits for the target's word that the guest is adapted. The VM is the target's by now, whatever becomes of the
@@ -25,12 +27,13 @@ export async function awaitAdapted(
 ): Promise<Adapted> {
   const signal = AbortSignal.timeout(adaptLimitMs);
   for (let lostAt: number | undefined; ; ) {
+    const askedAt = performance.now();
     try {
       return await peers.call(target.id, 'await-adapted', where, { signal, onProgress: emit });
     } catch (error) {
       const { kind, message } = DockError.from(error);
       const now = performance.now();
-      lostAt ??= now;
+      if (lostAt === undefined || now - askedAt > connectedMs) lostAt = now;
       const mayComeBack =
         kind === 'peer-gone' || kind === 'conflict' || kind === 'cancelled' || kind === 'not-found';
       if (!mayComeBack || signal.aborted || now - lostAt > patienceMs) return unknown(target.name, message);

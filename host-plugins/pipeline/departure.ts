@@ -12,9 +12,12 @@ import { TransferProgress } from './transfer-progress.ts';
 /** Answering an offer takes a journal entry over there, ms. */
 const acceptLimitMs = 15_000;
 /** From pre-switchover to the target's word that it runs, ms; a link that is down longer leaves it to the retries. */
-const handOverLimitMs = 60_000;
-/** The last state of a stopped VM, ms: what is longer on its way than this hangs, and the VM must not stand still. */
-const lastStateLimitMs = 20_000;
+const handOverLimitMs = 120_000;
+/**
+ * The last state of a stopped VM, ms. A cut of half a minute is survived, with the time to find each other again; what is
+ * longer on its way than this hangs, and the VM must not stand still.
+ */
+const lastStateLimitMs = 60_000;
 /** Beyond the longest downtime that the settings allow: until then others are told that the VM stands still, ms. */
 const standstillMarginMs = 5_000;
 
@@ -45,7 +48,7 @@ export class Departure implements AsyncDisposable {
         paths.run.outgoingSocket,
         this.#target.id,
         channelNames.memory(name, epoch),
-        { mode: 0o666 }, // QEMU has a user of its own; the folder decides who reaches it (machine-folder.ts)
+        { mode: 0o666, priority: 'bulk' }, // QEMU has a user of its own; the folder decides who reaches it (machine-folder.ts)
       );
       const accepted = this.#until(
         (event) => event.kind === 'accepted' || isEnd(event) || event.kind === 'rejected',
@@ -69,6 +72,7 @@ export class Departure implements AsyncDisposable {
         signal,
       );
       await this.#outgoing.untilPreSwitchover(signal);
+      this.#listener.raise(); // the VM stands still until the rest is there
       this.#sayItStandsStill(limits);
     } catch (error) {
       await this.#stay(error, signal);

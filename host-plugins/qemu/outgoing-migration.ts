@@ -40,8 +40,8 @@ export type MigrationEvent =
 
 /** A stall that is worth a word to whoever watches, ms. */
 const stallToldMs = 3_000;
-/** A link that was away for half of this is used again within it (TCP doubles its waits); longer ones are given up, ms. */
-const stallLimitMs = 30_000;
+/** A cut of half a minute has to be survived, with the time to find each other again; longer ones are given up, ms. */
+const stallLimitMs = 90_000;
 /** Cancelling is local work; only a wedged QEMU takes longer, ms. */
 const cancelMs = 15_000;
 /** A cancel that has not ended after this long is taken to wait for a hung link, ms. */

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { DeviceId } from '../pairing/fingerprint.ts';
-import type { ChannelRequest, Channels } from './channels.ts';
+import type { Channel, ChannelPriority, ChannelRequest, Channels } from './channels.ts';
 import { splice } from './splice.ts';
 import { connectUnixSocket, listenOnUnixSocket } from './unix-socket.ts';
 
@@ -9,6 +9,8 @@ export interface ForwardedListener extends AsyncDisposable {
   readonly path: string;
   /** Connections that are joined to a channel now. */
   readonly connections: number;
+  /** From now on what its connections send goes before all bulk. */
+  raise(): void;
 }
 
 export interface ForwardOptions {
@@ -16,6 +18,8 @@ export interface ForwardOptions {
   readonly onError?: (error: DockError) => void;
   /** Of the socket. Default: 0600. */
   readonly mode?: number;
+  /** Of its channels. Default: urgent. */
+  readonly priority?: ChannelPriority;
 }
 
 /**
@@ -31,6 +35,8 @@ export async function forwardUnixListener(
 ): Promise<ForwardedListener> {
   const closing = new AbortController();
   const local = new Set<Socket>();
+  const open = new Set<Channel>();
+  let { priority = 'urgent' } = options;
   const joined = new Set<Promise<void>>();
   const join = async (socket: Socket): Promise<void> => {
     socket.on('error', () => undefined);
@@ -43,7 +49,10 @@ export async function forwardUnixListener(
         deviceId,
         channelName,
         AbortSignal.any([closing.signal, left.signal]),
+        priority,
       );
+      open.add(channel);
+      channel.stream.once('close', () => open.delete(channel));
       socket.off('close', onClose);
       await splice(socket, channel.stream, closing.signal);
     } catch (error) {
@@ -63,6 +72,10 @@ export async function forwardUnixListener(
     path,
     get connections() {
       return local.size;
+    },
+    raise() {
+      priority = 'urgent';
+      for (const channel of open) channel.raise();
     },
     async [Symbol.asyncDispose]() {
       closing.abort(new DockError('cancelled', 'the listener was closed'));

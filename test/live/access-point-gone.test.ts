@@ -9,7 +9,7 @@ import { NetworkWatch } from '../lab/watch/network-watch.ts';
 import { onlyCopy, seenBy } from './copies.ts';
 
 const within = (ms: number) => AbortSignal.timeout(ms);
-const tripLimitMs = 180_000;
+const tripLimitMs = 300_000;
 const silent = () => undefined;
 
 /** One life of one VM; each test begins where the one before it ended. */

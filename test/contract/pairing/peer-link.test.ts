@@ -51,7 +51,7 @@ describe('somebody who is not trusted', () => {
     const identity = hasIdentity ? await generateIdentity('stranger') : undefined;
     for (const request of [
       upgradeRequest('/peer', 'websocket'),
-      upgradeRequest('/channel/disk/work', 'wdock-channel'),
+      upgradeRequest('/link', 'wdock-link'),
       'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n',
       '',
       '\u0000'.repeat(1000),

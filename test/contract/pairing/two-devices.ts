@@ -39,6 +39,13 @@ export interface DeviceOptions {
   readonly address?: string;
   /** Of a pairing code. */
   readonly lifetimeMs?: number;
+  /** Default: a new one, for this life only. */
+  readonly trustFile?: string;
+  /** Default: a new one, and a free port. */
+  readonly identity?: Identity;
+  readonly port?: number;
+  /** Of the tunnel, for a link. */
+  readonly patienceMs?: number;
 }
 
 /** Everything a device has between its trust store and its port, on a free port of the loopback. */
@@ -47,8 +54,8 @@ export async function testDevice(
   options: DeviceOptions = {},
 ): Promise<TestDevice & AsyncDisposable> {
   const folder = await temporaryFolder();
-  const identity = await generateIdentity(name);
-  const trust = await TrustStore.load(join(folder.path, 'devices.json'), identity.id);
+  const identity = options.identity ?? (await generateIdentity(name));
+  const trust = await TrustStore.load(options.trustFile ?? join(folder.path, 'devices.json'), identity.id);
   const refused: string[] = [];
   const server = new SecureServer(identity, trust, { onRefused: (_address, why) => refused.push(why) });
   const { heartbeat, lifetimeMs } = options;
@@ -61,10 +68,16 @@ export async function testDevice(
     table: testTable,
     ...(heartbeat === undefined ? {} : { heartbeat }),
   });
-  const channels = new Channels({ identity, trust, server });
+  const { patienceMs } = options;
+  const channels = new Channels({
+    identity,
+    trust,
+    server,
+    ...(patienceMs === undefined ? {} : { patienceMs }),
+  });
   const { handlers = whoAmI } = options;
   if (handlers !== 'later') peers.serve({ handlers });
-  const { port } = await server.listen(options.address ?? '127.0.0.1', 0);
+  const { port } = await server.listen(options.address ?? '127.0.0.1', options.port ?? 0);
   return {
     name,
     identity,

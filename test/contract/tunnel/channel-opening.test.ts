@@ -1,12 +1,31 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { duplexPair } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { describe, expect, it, vi } from 'vitest';
 import { serveChannelToUnixSocket } from '../../../host-plugins/tunnel/forward-unix-listener.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
-import { pairedDevices } from '../pairing/two-devices.ts';
+import { pairedDevices, type TestDevice } from '../pairing/two-devices.ts';
 import { soon } from './forwarded.ts';
+
+const life = '00112233445566778899aabbccddeeff';
+
+/** What mid asks of pc over a connection of its own, by hand. */
+async function askedForLink(
+  { mid, pc }: { mid: TestDevice; pc: TestDevice },
+  path: string,
+  header: string,
+): Promise<Disposable & { socket: TLSSocket }> {
+  const { certificatePem: cert, privateKeyPem: key } = mid.identity;
+  const socket = connectTls({ port: pc.port, host: '127.0.0.1', cert, key, rejectUnauthorized: false });
+  socket.on('error', () => undefined);
+  await once(socket, 'secureConnect');
+  socket.write(
+    `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: wdock-link\r\n${header}\r\n\r\n`,
+  );
+  return { socket, [Symbol.dispose]: () => socket.destroy() };
+}
 
 vi.setConfig({ testTimeout: 30_000 }); // processes and sockets, on a machine that may be busy
 
@@ -53,25 +72,46 @@ describe('opening a channel', () => {
   );
 
   it.each([
-    '/channel/',
-    '/channel/..%2f..',
-    '/channel/disk/../x',
-    '/disk/work',
-    `/channel/${'a/'.repeat(50)}`,
-  ])('answers the hostile path %j of a trusted device with a refusal', async (path) => {
+    ['another path', '/link/../peer', 'Wdock-Life: 00112233445566778899aabbccddeeff'],
+    ['no life', '/link', 'X: y'],
+    ['a life that is none', '/link', 'Wdock-Life: ../../etc/passwd'],
+    [
+      'a session without its secret',
+      '/link',
+      'Wdock-Life: 00112233445566778899aabbccddeeff\r\nWdock-Session: 00112233445566778899aabbccddeeff',
+    ],
+  ])(
+    'answers the hostile request of a trusted device, with %s, with a refusal',
+    async (_what, path, header) => {
+      await using devices = await pairedDevices();
+      using link = await askedForLink(devices, path, header);
+      expect(await text(link.socket)).toMatch(/^HTTP\/1.1 400 /);
+    },
+  );
+
+  it('gets no link to a session that is not there, or whose secret is another', async () => {
     await using devices = await pairedDevices();
-    const { certificatePem: cert, privateKeyPem: key } = devices.mid.identity;
-    const socket = connectTls({
-      port: devices.pc.port,
-      host: '127.0.0.1',
-      cert,
-      key,
-      rejectUnauthorized: false,
-    });
-    socket.on('error', () => undefined);
-    await once(socket, 'secureConnect');
-    socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: wdock-channel\r\n\r\n`);
-    expect(await text(socket)).toMatch(/^HTTP\/1.1 400 /);
+    using _ = devices.pc.channels.accept('disk/*', async () => duplexPair()[0]);
+    await devices.mid.channels.open(devices.pc.identity.id, 'disk/work', soon());
+    const id = devices.pc.channels.sessions[0]?.names.id ?? '';
+    for (const session of [id, '0'.repeat(32)]) {
+      const headers = [`Wdock-Life: ${life}`, `Wdock-Session: ${session}`, `Wdock-Secret: ${'0'.repeat(64)}`];
+      using link = await askedForLink(devices, '/link', headers.join('\r\n'));
+      expect(await text(link.socket)).toMatch(/^HTTP\/1.1 404 .*there is no such session here/s);
+    }
+  });
+
+  it('ends a session whose frames break the protocol, and goes on with others', async () => {
+    await using devices = await pairedDevices();
+    using link = await askedForLink(devices, '/link', `Wdock-Life: ${life}`);
+    await once(link.socket, 'data'); // it was granted
+    expect(devices.pc.channels.sessions).toHaveLength(1);
+    link.socket.write(Buffer.alloc(100_000, 0x77));
+    await once(link.socket.resume(), 'close');
+    expect(devices.pc.channels.sessions).toHaveLength(0);
+    await expect(
+      devices.mid.channels.open(devices.pc.identity.id, 'disk/work', soon()),
+    ).rejects.toMatchObject({ detail: { kind: 'not-found' } });
   });
 
   it('ends when the caller gives up while the other device hesitates', async () => {
