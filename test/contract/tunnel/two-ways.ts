@@ -1,3 +1,5 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Namespace } from '../plugins/network-fixture.ts';
 import { TunnelDevice, type TunnelDeviceOptions, type TunnelFacts } from './tunnel-device.ts';
@@ -98,6 +100,23 @@ export class TwoWays implements AsyncDisposable {
       const shape = ['tbf', 'rate', `${mbit}mbit`, 'burst', '128kb', 'latency', '50ms'];
       await host.run('tc', 'qdisc', 'replace', 'dev', way, 'root', ...shape);
     }
+  }
+
+  addressOfPc(way: Way): string {
+    return `${networks[way]}.2`;
+  }
+
+  /** A program beside pc; whoever starts it ends it. */
+  inPc(...argv: string[]): ChildProcess {
+    return spawn('ip', ['netns', 'exec', this.#hosts.pc.name, ...argv], { stdio: 'ignore' });
+  }
+
+  /** What a program beside mid prints, whatever its exit status. */
+  async fromMid(...argv: string[]): Promise<string> {
+    const child = spawn('ip', ['netns', 'exec', this.#hosts.mid.name, ...argv], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    return await text(child.stdout);
   }
 
   /** mid's session, once this holds of it. */

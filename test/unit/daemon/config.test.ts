@@ -89,6 +89,7 @@ describe('wdockd.yaml', () => {
       dbus: { serve: true },
       network: {},
       log: { level: 'info' },
+      tunnel: { patienceMinutes: 10 },
       migration: { downtimeLimitMs: 300, maxDowntimeMs: 3000, timeLimitMinutes: 60 },
     });
   });
