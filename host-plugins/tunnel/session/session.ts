@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import { DockError, type DockErrorData } from '../../../protocol/dock-error.ts';
+import { parseDeviceAddress } from '../../pairing/device-address.ts';
 import type { DeviceId } from '../../pairing/fingerprint.ts';
 import { encodeError, type LinkPlace } from './frame-bodies.ts';
 import { Link, type LinkEnds } from './link.ts';
@@ -71,6 +72,7 @@ export class Session {
       finished: (id) => this.#streams.get(id)?.finished(),
       gone: (id) => this.#gone(id),
       places: (places) => {
+        for (const { address } of places) parseDeviceAddress(address); // throws for what is none
         this.#places = places;
         told.onChange(this);
       },

@@ -5,6 +5,8 @@ import { text } from 'node:stream/consumers';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { describe, expect, it, vi } from 'vitest';
 import { serveChannelToUnixSocket } from '../../../host-plugins/tunnel/forward-unix-listener.ts';
+import { encodeFrame } from '../../../host-plugins/tunnel/session/encode-frame.ts';
+import { encodePlaces } from '../../../host-plugins/tunnel/session/frame-bodies.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { pairedDevices, type TestDevice } from '../pairing/two-devices.ts';
 import { soon } from './forwarded.ts';
@@ -99,6 +101,17 @@ describe('opening a channel', () => {
       using link = await askedForLink(devices, '/link', headers.join('\r\n'));
       expect(await text(link.socket)).toMatch(/^HTTP\/1.1 404 .*there is no such session here/s);
     }
+  });
+
+  it('ends a session whose other end says that it can be reached at what is no address', async () => {
+    await using devices = await pairedDevices();
+    using link = await askedForLink(devices, '/link', `Wdock-Life: ${life}`);
+    await once(link.socket, 'data'); // it was granted
+    const frame = { kind: 'places', number: 0, channel: 0, place: 0, answer: false } as const;
+    const body = [encodePlaces([{ address: '-x y z', by: 'eth0' }])];
+    for (const piece of encodeFrame({ ...frame, body })) link.socket.write(piece);
+    await once(link.socket.resume(), 'close');
+    expect(devices.pc.channels.sessions).toHaveLength(0);
   });
 
   it('ends a session whose frames break the protocol, and goes on with others', async () => {
