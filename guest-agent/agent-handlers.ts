@@ -4,6 +4,7 @@ import type { NetworkBinding } from './apply/network-binding.ts';
 import { applyPowerProfile } from './apply/power-profile.ts';
 import { setClock } from './apply/set-clock.ts';
 import { setOnlineVcpus } from './apply/set-online-vcpus.ts';
+import { trimCache } from './apply/trim-cache.ts';
 import type { AgentPresence } from './dbus/agent-presence.ts';
 import type { DbusConnection } from './dbus/dbus-connection.ts';
 import type { AgentHandlers } from './host-link/conversation.ts';
@@ -54,6 +55,7 @@ export function makeAgentHandlers(parts: HandlerParts): AgentHandlers {
         return {};
       },
     },
+    'trim-cache': { resource: 'memory', handle: (wish, signal) => trimCache(files, wish, signal) },
     'online-memory': { resource: 'memory', handle: () => onlineMemoryBlocks(files) },
     'apply-display': {
       resource: 'display',

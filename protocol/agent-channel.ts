@@ -103,6 +103,20 @@ export const agentMethods = {
    * given up safely is decided by the host from `observe`.
    */
   'release-memory': { params: z.strictObject({ dropCaches: z.boolean() }), result: Nothing },
+  /**
+   * Gives up to `mib` of clean file pages back, those first that were not used lately, and never below `keepMiB` of them
+   * all; then makes whole blocks of what is free, so that it need not travel. Takes about `limitMs` at most.
+   */
+  'trim-cache': {
+    params: z.strictObject({
+      mib: z.int().min(1),
+      keepMiB: z.int().min(0),
+      /** Where the kernel cannot be asked for a part of them: all that nothing has mapped may go, also what is in use. */
+      orAll: z.boolean(),
+      limitMs: z.int().min(0).max(60_000),
+    }),
+    result: z.strictObject({ droppedMiB: z.number(), keptMiB: z.number(), problems: z.array(Shortcoming) }),
+  },
   /** Onlines memory blocks that were plugged and are offline (where the kernel does not do so by itself). */
   'online-memory': {
     params: Nothing,

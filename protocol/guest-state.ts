@@ -23,6 +23,17 @@ export const GuestState = z.strictObject({
     usedMiB: z.number(),
     /** PSI "some avg10" of /proc/pressure/memory in per cent; absent where the kernel has no PSI. */
     pressureSomeAvg10: z.number().optional(),
+    /** Pages of files, as /proc/meminfo counts them; absent for an agent that does not tell. */
+    cache: z
+      .strictObject({
+        /** Active(file): used more than once lately. */
+        activeMiB: z.number(),
+        /** Inactive(file): the kernel would take these first. */
+        inactiveMiB: z.number(),
+        /** Dirty and Writeback: not on the disk yet. */
+        dirtyMiB: z.number(),
+      })
+      .optional(),
     largest: z.array(ProcessMemory),
   }),
   /** Absent when no compositor answers; `why` then says so in `notes`. */

@@ -38,6 +38,8 @@ export const TripOutcome = z.strictObject({
   adaptMs: z.number(),
   /** Bytes of memory and device state that QEMU sent. */
   wireBytes: z.number(),
+  /** Page cache that the guest dropped so that it need not travel, MiB; absent where it was not asked to. */
+  trimmedCacheMiB: z.number().optional(),
   stages: z.array(StageTime),
   /** null when no agent answered: then the shortfalls say what could not be verified. */
   guest: z.strictObject({ before: GuestSummary.nullable(), after: GuestSummary.nullable() }),

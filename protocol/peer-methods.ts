@@ -22,6 +22,10 @@ export const MoveRules = z.strictObject({
   maxDelayMs: z.int().min(0).max(60_000),
   /** What must stay available in the guest after it was shrunk, MiB. */
   headroomMiB: z.int().min(0),
+  /** Whether the guest drops file pages that it has not used lately, rather than have them travel. */
+  trimCache: z.enum(['auto', 'always', 'never']),
+  /** Page cache that it keeps in any case, MiB. */
+  keepCacheMiB: z.int().min(0),
 });
 export type MoveRules = z.infer<typeof MoveRules>;
 

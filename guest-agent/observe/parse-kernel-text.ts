@@ -19,6 +19,17 @@ export function findKiBAsMiB(text: string, name: string): number | undefined {
   return found?.[1] === undefined ? undefined : Math.round((Number(found[1]) / 1024) * 10) / 10;
 }
 
+/** A `name 1234` line of a memory.stat, whose numbers are bytes, in MiB; undefined where the line is missing. */
+export function findBytesAsMiB(text: string, name: string): number | undefined {
+  const found = new RegExp(`^${name} (\\d+)$`, 'm').exec(text);
+  return found?.[1] === undefined ? undefined : Number(found[1]) / (1024 * 1024);
+}
+
+/** Whether /proc/swaps lists any: below its heading. */
+export function hasSwap(text: string): boolean {
+  return text.trim().split('\n').length > 1;
+}
+
 /** `some avg10` of a file in /proc/pressure, per cent. */
 export function findPressureSomeAvg10(text: string): number | undefined {
   const found = /^some avg10=(\d+(?:\.\d+)?)/m.exec(text);

@@ -12,13 +12,28 @@ export async function readMemory(files: SystemFiles): Promise<GuestState['memory
   const totalMiB = findKiBAsMiB(info, 'MemTotal') ?? 0;
   const availableMiB = findKiBAsMiB(info, 'MemAvailable') ?? 0;
   const pressure = findPressureSomeAvg10((await files.readIfThere('/proc/pressure/memory')) ?? '');
+  const cache = parseCache(info);
   return {
     totalMiB,
     availableMiB,
     usedMiB: Math.round((totalMiB - availableMiB) * 10) / 10,
     ...(pressure === undefined ? {} : { pressureSomeAvg10: pressure }),
+    ...(cache === undefined ? {} : { cache }),
     largest: await readLargest(files),
   };
+}
+
+/** The page cache as it is now; undefined where the kernel does not tell. */
+export async function readCache(files: SystemFiles): Promise<GuestState['memory']['cache']> {
+  return parseCache(await files.read('/proc/meminfo'));
+}
+
+function parseCache(info: string): GuestState['memory']['cache'] {
+  const activeMiB = findKiBAsMiB(info, 'Active\\(file\\)');
+  const inactiveMiB = findKiBAsMiB(info, 'Inactive\\(file\\)');
+  if (activeMiB === undefined || inactiveMiB === undefined) return undefined;
+  const dirtyMiB = (findKiBAsMiB(info, 'Dirty') ?? 0) + (findKiBAsMiB(info, 'Writeback') ?? 0);
+  return { activeMiB, inactiveMiB, dirtyMiB };
 }
 
 /** The processes that hold the most memory that no dropped cache gives back: anonymous and shared. */

@@ -165,6 +165,8 @@ export class PipelineService implements Service {
         clock: systemClock,
         anchors,
         cpuModels,
+        discoverHost,
+        linkRates: new Map(),
         limits: {
           downtimeLimitMs,
           maxDowntimeMs,

@@ -1,5 +1,6 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import type { GuestState } from '../../protocol/guest-state.ts';
+import type { HostProfile } from '../../protocol/host-profile.ts';
 import type { Shortfall, TripOutcome } from '../../protocol/outcome.ts';
 import type { PeerMethod, peerMethods } from '../../protocol/peer-methods.ts';
 import type { PlanStep } from '../../protocol/plan.ts';
@@ -15,9 +16,11 @@ import { observeLimitMs } from './adapt-here.ts';
 import type { Anchors } from './anchors.ts';
 import { awaitAdapted } from './await-adapted.ts';
 import { type PolicyText, readPolicyText } from './choose.ts';
+import { chooseTrim } from './choose-trim.ts';
 import { cpuShape } from './cpu-shapes.ts';
 import { Departure } from './departure.ts';
 import { discoverGuest } from './discover-guest.ts';
+import { estimateLink } from './estimate-link.ts';
 import { chooseGuard, guardGuest } from './guard-guest.ts';
 import { type LanDecision, withoutKept } from './lan-change.ts';
 import { planTrip } from './plan-trip.ts';
@@ -26,6 +29,7 @@ import { runShrinkingSteps } from './run-steps.ts';
 import { type Clock, type Emit, type Say, StageClock } from './stage-clock.ts';
 import { summarizeGuest } from './summarize-guest.ts';
 import { tellGuest } from './tell-guest.ts';
+import { trimCache } from './trim-cache.ts';
 
 /** What a trip needs besides the workspace. */
 export interface TripSurroundings {
@@ -35,6 +39,9 @@ export interface TripSurroundings {
   readonly limits: MigrationLimits;
   readonly anchors: Anchors;
   readonly cpuModels: Pick<CpuModels, 'requireMove'>;
+  readonly discoverHost: (signal: AbortSignal) => Promise<HostProfile>;
+  /** What the last move to each device was carried with, bytes a second. */
+  readonly linkRates: Map<string, number>;
 }
 
 export interface TripRequest {
@@ -72,6 +79,9 @@ export async function runTrip(
 type PeerAnswer<M extends PeerMethod> = RpcResult<typeof peerMethods, M>;
 type Choice = PeerAnswer<'choose'>;
 
+/** A move that sent less says little about its link, bytes. */
+const tellingBytes = 16 * 1024 * 1024;
+
 /** One trip, a method for each stage. */
 class Trip {
   readonly #workspace: Workspace;
@@ -84,6 +94,7 @@ class Trip {
   readonly #rollback = new Rollback(undoLimitMs);
   readonly #shortfalls: Shortfall[] = [];
   readonly #visit: { keepNothing?: true };
+  #trimmedMiB: number | undefined;
 
   constructor(
     workspace: Workspace,
@@ -117,15 +128,22 @@ class Trip {
     const begin = clock.monotonic();
     const stages = this.#stages;
 
-    const { guest, peer } = await stages.run('discover', () => this.#discover());
+    const { guest, peer, own } = await stages.run('discover', () => this.#discover());
     const policy = await readPolicyText(record.policy);
     const choice = await stages.run('choose', () => this.#choose(policy));
     const steps = await stages.run('plan', () => this.#plan(guest, choice));
     const lan = await stages.run('prepare', (say) => this.#prepare(guest, choice, policy, say));
-    const resized = await stages.run('shrink', (say) => this.#shrink(guest, steps, say));
+    const resized = await stages.run('shrink', async (say) => {
+      const smaller = await this.#shrink(guest, steps, say);
+      return await this.#trim(smaller, own, choice, say);
+    });
     await using departure = new Departure(this.#workspace, target);
     await stages.run('transfer', (say) => this.#transfer(departure, lan, resized, say));
     const statistics = await stages.run('hand-over', () => departure.leave(this.#signal));
+    if (statistics.transferredBytes >= tellingBytes && statistics.totalMs > 0) {
+      const { transferredBytes, totalMs } = statistics;
+      this.#surroundings.linkRates.set(target.id, (transferredBytes * 1000) / totalMs);
+    }
 
     // The VM is the target's now, and what was taken from the guest stays taken.
     this.#rollback.commit();
@@ -144,21 +162,27 @@ class Trip {
       downtimeMs: statistics.downtimeMs,
       adaptMs: adapted.adaptMs,
       wireBytes: statistics.transferredBytes,
+      ...(this.#trimmedMiB === undefined ? {} : { trimmedCacheMiB: this.#trimmedMiB }),
       stages: stages.times,
       guest: { before: guest === undefined ? null : summarizeGuest(guest), after: adapted.after },
       shortfalls: [...this.#shortfalls, ...adapted.shortfalls],
     };
   }
 
-  async #discover(): Promise<{ guest: GuestState | undefined; peer: PeerAnswer<'describe'> }> {
+  async #discover(): Promise<{
+    guest: GuestState | undefined;
+    peer: PeerAnswer<'describe'>;
+    own: HostProfile;
+  }> {
     const workspace = this.#workspace;
-    const { peers, cpuModels } = this.#surroundings;
+    const { peers, cpuModels, discoverHost } = this.#surroundings;
     const { target } = this.#request;
     const { record } = workspace;
     const ask = this.#within(askLimitMs);
-    const [peer, seen] = await Promise.all([
+    const [peer, seen, own] = await Promise.all([
       peers.call(target.id, 'describe', {}, { signal: ask }),
       this.#observe(),
+      discoverHost(ask),
       cpuModels.requireMove(cpuShape(workspace.name, record.contract), this.#machine.qmp, target.id, ask),
     ]);
     this.#signal.throwIfAborted();
@@ -169,7 +193,7 @@ class Trip {
       await workspace.save({ guestAddresses: addresses });
       this.#machine.guestAddresses = addresses;
     }
-    return { guest: seen.guest, peer };
+    return { guest: seen.guest, peer, own };
   }
 
   async #choose(policy: PolicyText | undefined): Promise<Choice> {
@@ -253,6 +277,31 @@ class Trip {
     this.#shortfalls.push(...(await runShrinkingSteps(context, steps, this.#rollback, this.#signal)));
     if (!steps.some((step) => step.when === 'before-move') || guest === undefined) return guest;
     return (await this.#observe()).guest ?? guest;
+  }
+
+  /** Has the guest drop what it need not take along. Last before memory moves, so that little of it is read again. */
+  async #trim(
+    guest: GuestState | undefined,
+    own: HostProfile,
+    choice: Choice,
+    say: Say,
+  ): Promise<GuestState | undefined> {
+    if (guest === undefined) return undefined;
+    const { linkRates, limits } = this.#surroundings;
+    const { move, profile } = choice;
+    const rate = linkRates.get(this.#request.target.id);
+    const trim = chooseTrim({
+      rules: move,
+      memory: guest.memory,
+      link: estimateLink(own, profile, rate, limits.maxBandwidthBytesPerS),
+      targetHasPages: 0,
+    });
+    if (!trim.trim) return guest;
+    say(`the guest drops page cache: ${trim.because}`);
+    const { droppedMiB, said } = await trimCache(this.#machine, trim, move.keepCacheMiB, this.#signal);
+    this.#trimmedMiB = droppedMiB;
+    this.#note(said);
+    return guest;
   }
 
   async #transfer(

@@ -18,6 +18,10 @@ export interface MoveChoice {
   readonly maxDelayMs: number;
   /** Memory that has to stay available in the guest after it was made smaller for this host. */
   readonly headroomMiB: number;
+  /** Whether the guest drops cold page cache before it moves to this host. */
+  readonly trimCache: 'auto' | 'always' | 'never';
+  /** Page cache that it keeps in any case. */
+  readonly keepCacheMiB: number;
 }
 
 /** Whether this host keeps the guest's addresses alive when it leaves for another network, and how long at most. */
@@ -132,13 +136,18 @@ function chooseKeyboard(
 }
 
 function chooseMove(
-  { maxDelay, headroom }: Settings['move'],
+  { maxDelay, headroom, trimCache, keepCache }: Settings['move'],
   memoryMiB: number,
 ): { move: MoveChoice; decisions: Decision[] } {
   const wish = headroom.value;
   const headroomMiB = shareOrSizeMiB(wish, memoryMiB);
   return {
-    move: { maxDelayMs: maxDelay.value, headroomMiB },
+    move: {
+      maxDelayMs: maxDelay.value,
+      headroomMiB,
+      trimCache: trimCache.value,
+      keepCacheMiB: keepCache.value,
+    },
     decisions: [
       {
         what: 'move.maxDelay',
@@ -155,6 +164,28 @@ function chooseMove(
             ? `${wish.share}% of ${memoryMiB} MiB stay free when the guest shrinks`
             : 'stays free when the guest shrinks',
       },
+      {
+        what: 'move.trimCache',
+        value: trimCache.value,
+        rule: trimCache.rule,
+        because: trimReasons[trimCache.value],
+      },
+      ...(trimCache.value === 'never'
+        ? []
+        : [
+            {
+              what: 'move.keepCache',
+              value: `${keepCache.value} MiB`,
+              rule: keepCache.rule,
+              because: 'of its page cache the guest keeps so much',
+            },
+          ]),
     ],
   };
 }
+
+const trimReasons: Record<MoveChoice['trimCache'], string> = {
+  auto: 'cold page cache is dropped where sending it would take long',
+  always: 'page cache is dropped before the move, cold pages first',
+  never: 'all page cache travels',
+};

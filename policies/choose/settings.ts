@@ -46,7 +46,12 @@ export interface Settings {
     readonly lock: Sourced<'always' | 'never'>;
     readonly unmount: Sourced<readonly string[]>;
   };
-  readonly move: { readonly maxDelay: Sourced<Milliseconds>; readonly headroom: Sourced<ShareOrSize> };
+  readonly move: {
+    readonly maxDelay: Sourced<Milliseconds>;
+    readonly headroom: Sourced<ShareOrSize>;
+    readonly trimCache: Sourced<Automatic>;
+    readonly keepCache: Sourced<MiB>;
+  };
   readonly triggers: {
     readonly dock: Sourced<TriggerMode>;
     readonly dockWhen: Sourced<readonly DockCondition[]>;
@@ -87,7 +92,12 @@ export const builtInSettings: Settings = {
   power: { mains: builtIn('balanced'), battery: builtIn('power-saver') },
   input: { onScreenKeyboard: builtIn('auto') },
   kiosk: { lock: builtIn('always'), unmount: builtIn([]) },
-  move: { maxDelay: builtIn(5000 as Milliseconds), headroom: builtIn({ share: 10 as Percent }) },
+  move: {
+    maxDelay: builtIn(5000 as Milliseconds),
+    headroom: builtIn({ share: 10 as Percent }),
+    trimCache: builtIn('auto'),
+    keepCache: builtIn(64 as MiB),
+  },
   triggers: {
     dock: builtIn('never'),
     dockWhen: builtIn([]),

@@ -188,6 +188,10 @@ const sections = {
       headroom: ShareOrSize.optional().describe(
         'Memory that stays free in the guest after it was made smaller for this device: a share of the new size, or a size.',
       ),
+      trimCache: Automatic.optional().describe(
+        'Whether the guest drops pages of files that it has not used lately before it moves to this device; auto: where sending them would take long.',
+      ),
+      keepCache: Size.optional().describe('Page cache that the guest keeps in any case, e.g. 64 MiB.'),
     })
     .optional()
     .describe('Moves to this device.'),

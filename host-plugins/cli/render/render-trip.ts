@@ -52,6 +52,9 @@ function renderTimes(outcome: TripOutcome): string {
     ['  stood still', outcome.downtimeMs === null ? 'unknown' : formatDuration(outcome.downtimeMs)],
     ['  adapted', `${formatDuration(outcome.adaptMs)} after it ran on ${outcome.to}`],
     ['  sent', formatBytes(outcome.wireBytes)],
+    ...(outcome.trimmedCacheMiB === undefined
+      ? []
+      : [['  not sent', `${formatMiB(outcome.trimmedCacheMiB)} of page cache, which the guest dropped`]]),
     ...foldWords(stages, 60).map((line, at) => [at === 0 ? '  stages' : '', line]),
   ];
   return renderTable([], rows);

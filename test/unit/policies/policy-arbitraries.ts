@@ -59,6 +59,8 @@ const sections = {
   move: record({
     maxDelay: fc.integer({ min: 0, max: 60_000 }).map((ms) => `${ms} ms`),
     headroom: shareOrSize,
+    trimCache: automatic,
+    keepCache: mib,
   }),
   triggers: record({
     dock: mode,

@@ -48,6 +48,7 @@ describe('what editors and people read', () => {
       'vcpus.share': (value) => `${value}%`,
       'memory.share': (value) => `${value}%`,
       'move.maxDelay': seconds,
+      'move.keepCache': (value) => `${value} MiB`,
       'triggers.idleFor': minutes,
       'triggers.answerIn': seconds,
       'triggers.near': (value) => `${value}%`,
