@@ -40,6 +40,8 @@ export const TripOutcome = z.strictObject({
   wireBytes: z.number(),
   /** Page cache that the guest dropped so that it need not travel, MiB; absent where it was not asked to. */
   trimmedCacheMiB: z.number().optional(),
+  /** The most that the guest's processors were denied so that the move came to an end, per cent; absent where they were not. */
+  throttlePercent: z.number().optional(),
   stages: z.array(StageTime),
   /** null when no agent answered: then the shortfalls say what could not be verified. */
   guest: z.strictObject({ before: GuestSummary.nullable(), after: GuestSummary.nullable() }),

@@ -116,7 +116,7 @@ export class Departure implements AsyncDisposable {
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
-    return this.#statistics ?? { totalMs: 0, downtimeMs: 0, setupMs: 0, transferredBytes: 0, passes: 0 };
+    return this.#statistics ?? noStatistics;
   }
 
   /** The hand-over's order to send the last state; its result goes back to the hand-over. */
@@ -169,6 +169,17 @@ export class Departure implements AsyncDisposable {
     return this.#workspace.handOver.until(wanted, signal);
   }
 }
+
+/** Of a move that an earlier life of wdockd has begun. */
+const noStatistics: MigrationStatistics = {
+  totalMs: 0,
+  downtimeMs: 0,
+  setupMs: 0,
+  transferredBytes: 0,
+  passes: 0,
+  throttlePercent: 0,
+  linkBytesPerS: undefined,
+};
 
 function isEnd(event: HandOverEvent): boolean {
   return event.kind === 'settled' || event.kind === 'withdrawn' || event.kind === 'taken-back';

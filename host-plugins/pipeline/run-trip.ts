@@ -20,7 +20,7 @@ import { chooseTrim } from './choose-trim.ts';
 import { cpuShape } from './cpu-shapes.ts';
 import { Departure } from './departure.ts';
 import { discoverGuest } from './discover-guest.ts';
-import { estimateLink } from './estimate-link.ts';
+import { estimateLink, type LinkEstimate } from './estimate-link.ts';
 import { chooseGuard, guardGuest } from './guard-guest.ts';
 import { type LanDecision, withoutKept } from './lan-change.ts';
 import { planTrip } from './plan-trip.ts';
@@ -79,9 +79,6 @@ export async function runTrip(
 type PeerAnswer<M extends PeerMethod> = RpcResult<typeof peerMethods, M>;
 type Choice = PeerAnswer<'choose'>;
 
-/** A move that sent less says little about its link, bytes. */
-const tellingBytes = 16 * 1024 * 1024;
-
 /** One trip, a method for each stage. */
 class Trip {
   readonly #workspace: Workspace;
@@ -132,18 +129,17 @@ class Trip {
     const policy = await readPolicyText(record.policy);
     const choice = await stages.run('choose', () => this.#choose(policy));
     const steps = await stages.run('plan', () => this.#plan(guest, choice));
+    const link = this.#estimateLink(own, choice.profile);
     const lan = await stages.run('prepare', (say) => this.#prepare(guest, choice, policy, say));
     const resized = await stages.run('shrink', async (say) => {
       const smaller = await this.#shrink(guest, steps, say);
-      return await this.#trim(smaller, own, choice, say);
+      return await this.#trim(smaller, link, choice, say);
     });
     await using departure = new Departure(this.#workspace, target);
-    await stages.run('transfer', (say) => this.#transfer(departure, lan, resized, say));
+    await stages.run('transfer', (say) => this.#transfer(departure, { lan, guest: resized, link }, say));
     const statistics = await stages.run('hand-over', () => departure.leave(this.#signal));
-    if (statistics.transferredBytes >= tellingBytes && statistics.totalMs > 0) {
-      const { transferredBytes, totalMs } = statistics;
-      this.#surroundings.linkRates.set(target.id, (transferredBytes * 1000) / totalMs);
-    }
+    const { linkBytesPerS, throttlePercent } = statistics;
+    if (linkBytesPerS !== undefined) this.#surroundings.linkRates.set(target.id, linkBytesPerS);
 
     // The VM is the target's now, and what was taken from the guest stays taken.
     this.#rollback.commit();
@@ -163,6 +159,7 @@ class Trip {
       adaptMs: adapted.adaptMs,
       wireBytes: statistics.transferredBytes,
       ...(this.#trimmedMiB === undefined ? {} : { trimmedCacheMiB: this.#trimmedMiB }),
+      ...(throttlePercent === 0 ? {} : { throttlePercent }),
       stages: stages.times,
       guest: { before: guest === undefined ? null : summarizeGuest(guest), after: adapted.after },
       shortfalls: [...this.#shortfalls, ...adapted.shortfalls],
@@ -282,20 +279,12 @@ class Trip {
   /** Has the guest drop what it need not take along. Last before memory moves, so that little of it is read again. */
   async #trim(
     guest: GuestState | undefined,
-    own: HostProfile,
-    choice: Choice,
+    link: LinkEstimate,
+    { move }: Choice,
     say: Say,
   ): Promise<GuestState | undefined> {
     if (guest === undefined) return undefined;
-    const { linkRates, limits } = this.#surroundings;
-    const { move, profile } = choice;
-    const rate = linkRates.get(this.#request.target.id);
-    const trim = chooseTrim({
-      rules: move,
-      memory: guest.memory,
-      link: estimateLink(own, profile, rate, limits.maxBandwidthBytesPerS),
-      targetHasPages: 0,
-    });
+    const trim = chooseTrim({ rules: move, memory: guest.memory, link, targetHasPages: 0 });
     if (!trim.trim) return guest;
     say(`the guest drops page cache: ${trim.because}`);
     const { droppedMiB, said } = await trimCache(this.#machine, trim, move.keepCacheMiB, this.#signal);
@@ -306,8 +295,7 @@ class Trip {
 
   async #transfer(
     departure: Departure,
-    lan: LanDecision,
-    guest: GuestState | undefined,
+    { lan, guest, link }: { lan: LanDecision; guest: GuestState | undefined; link: LinkEstimate },
     say: Say,
   ): Promise<void> {
     const what = {
@@ -319,7 +307,13 @@ class Trip {
       ...(guest === undefined ? {} : { guest }),
     };
     await this.#ask('receive', what, receiveLimitMs);
-    await departure.transfer(this.#epoch, this.#surroundings.limits, say, this.#signal);
+    const limits = { ...this.#surroundings.limits, linkBytesPerS: link.bytesPerS };
+    await departure.transfer(this.#epoch, limits, say, this.#signal);
+  }
+
+  #estimateLink(own: HostProfile, other: HostProfile): LinkEstimate {
+    const { linkRates, limits } = this.#surroundings;
+    return estimateLink(own, other, linkRates.get(this.#request.target.id), limits.maxBandwidthBytesPerS);
   }
 
   /** Takes back what was begun, and returns what is to be thrown. */

@@ -17,7 +17,14 @@ export class TransferProgress {
     if (event.kind === 'downtime-raised') {
       const writes = (event.dirtyBytesPerS / mebibyte).toFixed(1);
       this.#say(
-        `the guest writes ${writes} MiB/s, about what the link carries; it may stand still ${event.limitMs} ms`,
+        `the guest writes ${writes} MiB/s, and the link does not keep up; it may stand still ${event.limitMs} ms`,
+      );
+      return;
+    }
+    if (event.kind === 'slowed') {
+      const writes = (event.dirtyBytesPerS / mebibyte).toFixed(1);
+      this.#say(
+        `the guest writes ${writes} MiB/s, about what the link carries; it is slowed by ${event.percent} %`,
       );
       return;
     }

@@ -1,6 +1,6 @@
 import { DockError } from '../../protocol/dock-error.ts';
-import { Convergence } from './convergence.ts';
-import { type MigrationLimits, setMigration, socketChannel } from './migration-settings.ts';
+import { Convergence, type Look } from './convergence.ts';
+import { type MigrationLimits, setMigration, socketChannel, steerMigration } from './migration-settings.ts';
 import { migrationFailure, untilMigration, untilSettled } from './migration-wait.ts';
 import type { QmpClient } from './qmp-client.ts';
 import { type MigrationInfo, queryMigration } from './qmp-schema.ts';
@@ -23,13 +23,22 @@ export interface MigrationStatistics {
   readonly setupMs: number;
   readonly transferredBytes: number;
   readonly passes: number;
+  /** The most that the guest's processors were denied so that the move came to an end, per cent. */
+  readonly throttlePercent: number;
+  /** What the link sustained; undefined where it was over too soon to tell. */
+  readonly linkBytesPerS: number | undefined;
 }
+
+/** What has gone over the link, where that is not what QEMU writes. */
+export type ReadWire = () => Look['wire'];
 
 export type MigrationEvent =
   | { readonly kind: 'started' }
   | { readonly kind: 'progress'; readonly progress: MigrationProgress }
-  /** The guest writes about as fast as the link carries: it may stand still for so long at the switch-over. */
+  /** It does not come to an end otherwise: the guest may stand still for so long at the switch-over. */
   | { readonly kind: 'downtime-raised'; readonly limitMs: number; readonly dirtyBytesPerS: number }
+  /** The guest writes about as fast as the link carries: its processors get less time. */
+  | { readonly kind: 'slowed'; readonly percent: number; readonly dirtyBytesPerS: number }
   /** Nothing goes through: a dip of the link, or its end. */
   | { readonly kind: 'stalled'; readonly forMs: number }
   /** The source has stopped; all but the last state is there. Nothing is given up yet. */
@@ -56,12 +65,19 @@ export class OutgoingMigration {
   readonly #qmp: QmpClient;
   readonly #emit: (event: MigrationEvent) => void;
   readonly #convergence: Convergence | undefined;
+  readonly #readWire: ReadWire;
   readonly #stall = new StallWatch();
 
-  private constructor(qmp: QmpClient, emit: (event: MigrationEvent) => void, convergence?: Convergence) {
+  private constructor(
+    qmp: QmpClient,
+    emit: (event: MigrationEvent) => void,
+    convergence?: Convergence,
+    readWire: ReadWire = () => undefined,
+  ) {
     this.#qmp = qmp;
     this.#emit = emit;
     this.#convergence = convergence;
+    this.#readWire = readWire;
   }
 
   /**
@@ -73,15 +89,18 @@ export class OutgoingMigration {
     options: {
       readonly socket: string;
       readonly limits?: MigrationLimits;
+      readonly readWire?: ReadWire;
       readonly onEvent?: (event: MigrationEvent) => void;
     },
     signal: AbortSignal,
   ): Promise<OutgoingMigration> {
+    const { downtimeLimitMs = 300, maxDowntimeMs = downtimeLimitMs, linkBytesPerS } = options.limits ?? {};
+    const convergence = new Convergence({ downtimeLimitMs, maxDowntimeMs }, linkBytesPerS);
     await setMigration(qmp, 'move', options.limits ?? {}, signal);
+    await steerMigration(qmp, convergence.first, signal);
     await qmp.execute('migrate', socketChannel(options.socket), signal);
-    const { downtimeLimitMs = 300, maxDowntimeMs = downtimeLimitMs } = options.limits ?? {};
-    const convergence = new Convergence({ downtimeLimitMs, maxDowntimeMs });
-    const migration = new OutgoingMigration(qmp, options.onEvent ?? (() => {}), convergence);
+    const { onEvent = () => {}, readWire } = options;
+    const migration = new OutgoingMigration(qmp, onEvent, convergence, readWire);
     migration.#emit({ kind: 'started' });
     return migration;
   }
@@ -131,7 +150,7 @@ export class OutgoingMigration {
     }
     const info = await untilMigration(this.#qmp, ['completed'], this.#progress, signal);
     await this.#failUnless(info, ['completed'], signal);
-    const statistics = statisticsOf(info);
+    const statistics = statisticsOf(info, this.#convergence);
     this.#emit({ kind: 'completed', statistics });
     return statistics;
   }
@@ -187,12 +206,16 @@ export class OutgoingMigration {
 
   #converge(info: MigrationInfo, signal: AbortSignal): void {
     const progress = progressOf(info);
-    if (progress === undefined) return;
-    const limitMs = this.#convergence?.observe(progress.pass, performance.now());
-    if (limitMs === undefined) return;
-    this.#emit({ kind: 'downtime-raised', limitMs, dirtyBytesPerS: progress.dirtyBytesPerS });
+    if (progress === undefined || this.#convergence === undefined) return;
+    const { dirtyBytesPerS } = progress;
+    const wire = this.#readWire();
+    const look = { ...progress, atMs: performance.now(), ...(wire === undefined ? {} : { wire }) };
+    const steering = this.#convergence.observe(look);
+    const { downtimeLimitMs: limitMs, throttlePercent: percent } = steering;
+    if (limitMs !== undefined) this.#emit({ kind: 'downtime-raised', limitMs, dirtyBytesPerS });
+    if (percent !== undefined) this.#emit({ kind: 'slowed', percent, dirtyBytesPerS });
     // Refused where the migration has ended meanwhile, which whoever waits for it sees.
-    this.#qmp.execute('migrate-set-parameters', { 'downtime-limit': limitMs }, signal).catch(() => {});
+    steerMigration(this.#qmp, steering, signal).catch(() => {});
   }
 
   readonly #progress = (info: MigrationInfo): void => {
@@ -220,12 +243,14 @@ function progressOf({ ram }: MigrationInfo): MigrationProgress | undefined {
   };
 }
 
-function statisticsOf(info: MigrationInfo): MigrationStatistics {
+function statisticsOf(info: MigrationInfo, convergence: Convergence | undefined): MigrationStatistics {
   return {
     totalMs: info['total-time'] ?? 0,
     downtimeMs: info.downtime ?? 0,
     setupMs: info['setup-time'] ?? 0,
     transferredBytes: info.ram?.transferred ?? 0,
     passes: info.ram?.['dirty-sync-count'] ?? 0,
+    throttlePercent: convergence?.throttlePercent ?? 0,
+    linkBytesPerS: convergence?.linkBytesPerS,
   };
 }

@@ -50,6 +50,14 @@ function renderTimes(outcome: TripOutcome): string {
     .map(({ name, ms }) => `${name} ${formatDuration(ms)}`);
   const rows = [
     ['  stood still', outcome.downtimeMs === null ? 'unknown' : formatDuration(outcome.downtimeMs)],
+    ...(outcome.throttlePercent === undefined
+      ? []
+      : [
+          [
+            '  slowed',
+            `by up to ${outcome.throttlePercent} % before that, for it wrote as fast as the link carried`,
+          ],
+        ]),
     ['  adapted', `${formatDuration(outcome.adaptMs)} after it ran on ${outcome.to}`],
     ['  sent', formatBytes(outcome.wireBytes)],
     ...(outcome.trimmedCacheMiB === undefined
