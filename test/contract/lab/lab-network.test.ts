@@ -141,6 +141,23 @@ describe('the lab network', { timeout: 60_000 }, () => {
     expect(captured.get('52:54:00:66:66:66')).toBe(frames.get('52:54:00:66:66:66'));
   });
 
+  it('lets others send from behind a MID on a cable, as a switch does, and reaches the MID at its address', async () => {
+    await using network = await LabNetwork.create({ wiredMid: true }, soon());
+    const { mid, client } = network;
+    await client.run(['ping', '-c1', '-W2', labAddresses.mid], soon());
+    const commands = [
+      'link add guest0 type veth peer name guest1',
+      'link set guest1 master br0 up',
+      'link set guest0 address 52:54:00:66:66:66 up',
+      'address add 10.77.0.60/24 dev guest0',
+    ];
+    await mid.run(['ip', '-batch', '-'], soon(), commands.join('\n'));
+    // Whether an answer finds its way back to a host that has two addresses on one LAN does not matter here.
+    await mid.run(['ping', '-c1', '-W1', '-I', 'guest0', labAddresses.client], soon()).catch(() => undefined);
+    const learned = await network.lan.run(['bridge', 'fdb', 'show', 'br', 'switch0'], soon());
+    expect(learned).toMatch(/^52:54:00:66:66:66 dev mid /m);
+  });
+
   it.each([
     { shape: 'wifi70', least: 63, most: 70.5 },
     { shape: 'ethernet100', least: 90, most: 100.5 },
