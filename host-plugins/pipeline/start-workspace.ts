@@ -1,12 +1,17 @@
 import { access } from 'node:fs/promises';
+import type { Allocation } from '../../protocol/allocation.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { CpuModels } from '../cpu-model/cpu-models.ts';
 import { requireQemu } from '../qemu/check-qemu.ts';
+import { findTakers } from '../system/network/find-takers.ts';
+import { withoutPrefix } from '../system/network/ip-address.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, adaptWorkspace, prepareToRun } from './adapt-workspace.ts';
 import type { Adaptation } from './adaptation.ts';
 import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
 import { cpuShape } from './cpu-shapes.ts';
+import { linkOf } from './lan-change.ts';
+import { addressesAtStart, decideAtStart } from './network-at-start.ts';
 
 /** How long a guest that was asked to power off may take, ms; a desktop with open documents needs a while. */
 const powerDownLimitMs = 120_000;
@@ -49,6 +54,8 @@ export async function startWorkspace(
     signal,
   );
   await workspace.save({ allocation, wanted: 'running' });
+  const settled = settleNetwork(workspace, allocation, adapting, signal);
+  settled.catch(() => undefined); // awaited when QEMU has started
   await workspace.openDisk(signal);
   const { savedState } = workspace.record;
   try {
@@ -65,6 +72,7 @@ export async function startWorkspace(
     } else {
       await keeper.start({ pluggedVcpus: [], requestedPluggedMemoryMiB: 0 }, { boot: true }, signal);
     }
+    keeper.require().guestAddresses = await settled;
     const readiness = await prepareToRun(workspace, workspace.epoch, adapting, signal);
     await readiness.show();
     await keeper.require().qemu.qmp.execute('cont', {}, signal);
@@ -81,6 +89,31 @@ export async function startWorkspace(
   }
   await handOver.input({ in: 'resumed' });
   return adaptWorkspace(workspace, adapting);
+}
+
+/**
+ * Looks how the guest can be on the network that this device is on now, which may be another one than when it ran last, and
+ * returns its addresses there. Asks the LAN for up to two seconds whether somebody else has got them.
+ */
+async function settleNetwork(
+  workspace: Workspace,
+  allocation: Allocation,
+  { discoverHost }: AdaptSurroundings,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (allocation.network.mode === 'nat') return workspace.record.guestAddresses;
+  const link = linkOf({ profile: await discoverHost(signal), network: allocation.network });
+  // On no network at this moment: nothing is known of the next one.
+  if (link === undefined || link.addresses.length === 0) return workspace.record.guestAddresses;
+  const addresses = addressesAtStart(link, workspace.record);
+  const takers = await findTakers(link.bridge ?? link.name, addresses.map(withoutPrefix), signal);
+  const { network, guestAddresses, hidden } = decideAtStart(allocation.network, addresses, takers);
+  if (hidden !== undefined) {
+    const { log } = workspace.surroundings;
+    log.warn({ workspace: workspace.name }, `the guest is behind this device (nat): ${hidden}`);
+  }
+  await workspace.save({ allocation: { ...allocation, network }, guestAddresses: [...guestAddresses] });
+  return guestAddresses;
 }
 
 /** Its guest finds another processor at this start; a state that was saved with the former one could not be loaded. */
