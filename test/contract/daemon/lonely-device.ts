@@ -45,6 +45,7 @@ export async function lonelyDevice() {
     new Running([process.execPath, main('cli'), '--config', config, ...args]);
   return {
     at,
+    namespace,
     start,
     /** Runs a command in the device's network. */
     run: async (...argv: string[]) => (await run('ip', ['netns', 'exec', namespace.name, ...argv])).stdout,
