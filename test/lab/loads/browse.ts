@@ -1,18 +1,19 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pace } from './load-names.ts';
+import { loadFolder, type Pace } from './load-names.ts';
 import { Words } from './words.ts';
 
 const tabs = 24;
-const tabBytes = 2 * 1024 * 1024;
+const tabBytes = 1024 * 1024;
 /** What one page of a site puts into its tab: text, and objects that are soon garbage. */
 const pageBytes = 192 * 1024;
 const pagesPerSecond = 4;
-const cacheFolder = '/var/tmp/lab-browser';
+const cacheFolder = join(loadFolder, 'lab-browser');
 const cacheFiles = 64;
 
 /**
- * Memory as a browser with a few open tabs uses it: 48 MiB that stay, of which a piece here and a piece there is
+ * Memory as a browser with a few open tabs uses it: 24 MiB that stay, of which a piece here and a piece there is
  * written anew, short-lived objects beside them, and now and then a file in its cache on the disk.
  */
 export async function browse(pace: Pace, onPage: () => void): Promise<never> {

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pace } from './load-names.ts';
+import { loadFolder, type Pace } from './load-names.ts';
 
 /** Text in many files, which every Debian system has. */
 const sourceFolder = '/usr/share';
-const objectFolder = '/var/tmp/lab-build';
+const objectFolder = join(loadFolder, 'lab-build');
 const smallest = 2 * 1024;
 const largest = 64 * 1024;
 const unitsPerProgram = 100;

@@ -2,6 +2,9 @@
 export const guestLoads = ['idle', 'page-cache', 'browser', 'video', 'build'] as const;
 export type GuestLoad = (typeof guestLoads)[number];
 
+/** Where the loads write files. */
+export const loadFolder = process.env['LAB_LOAD_FOLDER'] ?? '/var/tmp';
+
 /** How many times as fast as by itself a load works; may change while it does. */
 export interface Pace {
   speed: number;
