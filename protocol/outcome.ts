@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Resource } from './allocation.ts';
+import { PageJourney } from './page-exchange.ts';
 
 /** One thing that is not as the allocation asked, and why. A shortfall never fails a move. */
 export const Shortfall = z.strictObject({
@@ -36,8 +37,11 @@ export const TripOutcome = z.strictObject({
   downtimeMs: z.number().nullable(),
   /** From *running* on the target to fully adapted and verified. */
   adaptMs: z.number(),
-  /** Bytes of memory and device state that QEMU sent. */
+  /** Bytes on the memory channel, this way: what memory and device state took of the link. */
   wireBytes: z.number(),
+  /** What QEMU wrote for that, by its own count. */
+  streamBytes: z.number(),
+  pages: PageJourney,
   /** Page cache that the guest dropped so that it need not travel, MiB; absent where it was not asked to. */
   trimmedCacheMiB: z.number().optional(),
   /** The most that the guest's processors were denied so that the move came to an end, per cent; absent where they were not. */

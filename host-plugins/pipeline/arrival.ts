@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { GuestState } from '../../protocol/guest-state.ts';
 import type { peerMethods } from '../../protocol/peer-methods.ts';
+import { ArrivingPages } from '../pages/arriving-pages.ts';
 import { serveChannelToUnixSocket } from '../tunnel/forward-unix-listener.ts';
 import { channelNames } from '../workspace/paths.ts';
 import type { HostReadiness, Workspace } from '../workspace/workspace.ts';
@@ -31,6 +32,7 @@ export class Arrival {
   /** Ends what is laid for the VM here, when it does not come. */
   readonly #laying = new AbortController();
   #memory: Disposable | undefined;
+  #pages: ArrivingPages | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(workspace: Workspace, source: string, epoch: number, prepare: PrepareHere) {
@@ -61,6 +63,8 @@ export class Arrival {
     });
     this.#workspace.readiness = readiness;
     let taken = false;
+    const pages = new ArrivingPages([]);
+    this.#pages = pages;
     this.#memory = serveChannelToUnixSocket(
       surroundings.channels,
       channelNames.memory(name, this.epoch),
@@ -71,10 +75,18 @@ export class Arrival {
         taken = true;
         return paths.run.incomingSocket;
       },
+      (qemu) => pages.join(qemu, (error) => this.#onBrokenPages(error), this.#waiting.signal),
     );
     this.#awaitState().catch((error: unknown) => {
       surroundings.log.error({ workspace: name, err: error }, 'the hand-over could not be told of the state');
     });
+  }
+
+  /** QEMU sees its connection end, and with it the state is lost. */
+  #onBrokenPages(error: unknown): void {
+    if (this.#waiting.signal.aborted) return;
+    const { surroundings, name } = this.#workspace;
+    surroundings.log.warn({ workspace: name, err: error }, 'the memory channel broke');
   }
 
   /** The state that was on its way is whole, or lost. */
@@ -95,6 +107,7 @@ export class Arrival {
       await handOver.input({ in: 'vm-gone' });
     } finally {
       this.#memory?.[Symbol.dispose]();
+      await this.#pages?.[Symbol.asyncDispose]();
     }
   }
 

@@ -1,6 +1,7 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import type { Position } from '../hand-over/position.ts';
 import type { HandOverEvent } from '../hand-over/state.ts';
+import { type Departed, DepartingPages } from '../pages/departing-pages.ts';
 import type { MigrationLimits } from '../qemu/migration-settings.ts';
 import { type MigrationStatistics, OutgoingMigration } from '../qemu/outgoing-migration.ts';
 import { type ForwardedListener, forwardUnixListener } from '../tunnel/forward-unix-listener.ts';
@@ -28,6 +29,7 @@ const standstillMarginMs = 5_000;
 export class Departure implements AsyncDisposable {
   readonly #workspace: Workspace;
   readonly #target: { readonly id: string; readonly name: string };
+  readonly #pages = new DepartingPages([]);
   #listener: ForwardedListener | undefined;
   #outgoing: OutgoingMigration | undefined;
   #statistics: MigrationStatistics | undefined;
@@ -48,7 +50,13 @@ export class Departure implements AsyncDisposable {
         paths.run.outgoingSocket,
         this.#target.id,
         channelNames.memory(name, epoch),
-        { mode: 0o666, priority: 'bulk' }, // QEMU has a user of its own; the folder decides who reaches it (machine-folder.ts)
+        {
+          mode: 0o666, // QEMU has a user of its own; the folder decides who reaches it (machine-folder.ts)
+          priority: 'bulk',
+          join: this.#pages.join,
+          onError: (error) =>
+            surroundings.log.warn({ workspace: name, err: error }, 'the memory channel broke'),
+        },
       );
       const accepted = this.#until(
         (event) => event.kind === 'accepted' || isEnd(event) || event.kind === 'rejected',
@@ -65,7 +73,7 @@ export class Departure implements AsyncDisposable {
         );
       });
       if (answer.kind !== 'accepted') throw refused(this.#target.name, answer);
-      const progress = new TransferProgress(say);
+      const progress = new TransferProgress(say, () => this.departed.wireBytes);
       this.#outgoing = await OutgoingMigration.start(
         qemu.qmp,
         { socket: seen.outgoingSocket, limits, onEvent: (event) => progress.take(event) },
@@ -141,8 +149,14 @@ export class Departure implements AsyncDisposable {
     this.#outgoing = undefined;
   }
 
+  /** What has gone over the memory channel so far. */
+  get departed(): Departed {
+    return this.#pages.departed;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#listener?.[Symbol.asyncDispose]();
+    await this.#pages[Symbol.asyncDispose]();
     if (this.#workspace.departure === this) this.#workspace.departure = undefined;
   }
 

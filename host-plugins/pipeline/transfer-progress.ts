@@ -6,11 +6,14 @@ const mebibyte = 1024 * 1024;
 /** Puts into words how the memory of a VM is sent while it runs. */
 export class TransferProgress {
   readonly #say: Say;
+  readonly #wireBytes: () => number;
   /** What is left grows with each pass, by what the guest has written meanwhile; the share that is done does not shrink. */
   #share = 0;
 
-  constructor(say: Say) {
+  /** @param wireBytes what has gone over the link; QEMU counts what it wrote, most of which need not go */
+  constructor(say: Say, wireBytes: () => number) {
     this.#say = say;
+    this.#wireBytes = wireBytes;
   }
 
   take(event: MigrationEvent): void {
@@ -34,7 +37,7 @@ export class TransferProgress {
     }
     if (event.kind !== 'progress') return;
     const { transferredBytes, remainingBytes, pass } = event.progress;
-    const sent = Math.round(transferredBytes / mebibyte);
+    const sent = Math.round(this.#wireBytes() / mebibyte);
     const left = Math.round(remainingBytes / mebibyte);
     const both = transferredBytes + remainingBytes;
     if (both > 0) this.#share = Math.max(this.#share, transferredBytes / both);

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { DeviceId } from '../pairing/fingerprint.ts';
 import type { Channel, ChannelPriority, ChannelRequest, Channels } from './channels.ts';
@@ -20,6 +21,8 @@ export interface ForwardOptions {
   readonly mode?: number;
   /** Of its channels. Default: urgent. */
   readonly priority?: ChannelPriority;
+  /** What joins a connection with its channel, until both have ended. Default: what either sends the other gets. */
+  readonly join?: (local: Duplex, channel: Duplex, signal: AbortSignal) => Promise<void>;
 }
 
 /**
@@ -54,7 +57,7 @@ export async function forwardUnixListener(
       open.add(channel);
       channel.stream.once('close', () => open.delete(channel));
       socket.off('close', onClose);
-      await splice(socket, channel.stream, closing.signal);
+      await (options.join ?? splice)(socket, channel.stream, closing.signal);
     } catch (error) {
       socket.destroy();
       if (!closing.signal.aborted && !left.signal.aborted)
@@ -89,13 +92,15 @@ export async function forwardUnixListener(
 /**
  * The other end of `forwardUnixListener`: channels that match are joined to the local socket that `pathFor` names.
  * `pathFor` throws to refuse the device. Dispose to answer no more; channels that are open stay so.
+ * @param join what the channel is joined with for a local connection; by default that itself
  */
 export function serveChannelToUnixSocket(
   channels: Channels,
   pattern: string,
   pathFor: (request: ChannelRequest) => string | Promise<string>,
+  join: (local: Socket) => Duplex = (local) => local,
 ): Disposable {
   return channels.accept(pattern, async (request, signal) => {
-    return await connectUnixSocket(await pathFor(request), signal);
+    return join(await connectUnixSocket(await pathFor(request), signal));
   });
 }

@@ -12,6 +12,7 @@ const programs = {
   'print-system-facts': 'host-plugins/system/host-inventory/print-system-facts.ts',
   'kept-memory-worker': 'host-plugins/pages/kept/kept-memory-worker.ts',
   'disk-index-worker': 'host-plugins/pages/disk/disk-index-worker.ts',
+  'page-worker': 'host-plugins/pages/work/page-worker.ts',
 };
 
 /**

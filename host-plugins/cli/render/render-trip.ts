@@ -59,7 +59,10 @@ function renderTimes(outcome: TripOutcome): string {
           ],
         ]),
     ['  adapted', `${formatDuration(outcome.adaptMs)} after it ran on ${outcome.to}`],
-    ['  sent', formatBytes(outcome.wireBytes)],
+    [
+      '  sent',
+      `${formatBytes(outcome.wireBytes)}, for ${formatBytes(outcome.streamBytes)} of memory and state`,
+    ],
     ...(outcome.trimmedCacheMiB === undefined
       ? []
       : [['  not sent', `${formatMiB(outcome.trimmedCacheMiB)} of page cache, which the guest dropped`]]),

@@ -66,7 +66,7 @@ describe('the table of a trip', () => {
 
         stood still  84 ms
         adapted      2.3 s after it ran on pc
-        sent         205.4 MB
+        sent         61.4 MB, for 205.4 MB of memory and state
         stages       prepare 812 ms, transfer 17.5 s, hand-over 140 ms,
                      adapt 2.3 s, verify 95 ms, settle 61 ms
 

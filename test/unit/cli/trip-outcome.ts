@@ -11,7 +11,9 @@ export const docked: TripOutcome = {
   totalMs: 21_340,
   downtimeMs: 84,
   adaptMs: 2_310,
-  wireBytes: 205_431_808,
+  wireBytes: 61_431_808,
+  streamBytes: 205_431_808,
+  pages: { zero: 80_000, new: 40_000, repeated: 900, referenced: [{ kind: 'kept', pages: 9_000 }] },
   stages: [
     { name: 'discover', ms: 0.4 },
     { name: 'prepare', ms: 812 },

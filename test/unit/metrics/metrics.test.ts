@@ -69,7 +69,7 @@ describe('metrics of trips', () => {
     expect(shown).toContain('wdock_trip_duration_seconds_sum{trip="dock"} 21.34\n');
     expect(shown).toContain('wdock_trip_downtime_seconds_bucket{trip="dock",le="0.1"} 1\n');
     expect(shown).toContain('wdock_trip_stage_duration_seconds_sum{trip="dock",stage="transfer"} 17.48\n');
-    expect(shown).toContain('wdock_trip_sent_bytes_total{trip="dock"} 205431808\n');
+    expect(shown).toContain('wdock_trip_sent_bytes_total{trip="dock"} 61431808\n');
   });
 });
 

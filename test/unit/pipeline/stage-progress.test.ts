@@ -29,7 +29,10 @@ describe('a stage of a trip', () => {
 describe('the share of the memory that is sent', () => {
   it('does not go back when the guest writes what has to be sent once more', () => {
     const shares: (number | undefined)[] = [];
-    const transfer = new TransferProgress((_text, share) => shares.push(share));
+    const transfer = new TransferProgress(
+      (_text, share) => shares.push(share),
+      () => 0,
+    );
     for (const [transferredBytes, remainingBytes, pass] of [
       [0, 0, 0],
       [94, 6, 3],
