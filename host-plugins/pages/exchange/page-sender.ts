@@ -29,8 +29,11 @@ import { RecentIndex } from './recent-index.ts';
 import { SourceIndex } from './source-index.ts';
 import { StreamPair } from './stream-pair.ts';
 
-/** QEMU writes items in one go; where it stops within one for so long it may be waiting for an answer, ms. */
-const holdMs = 2;
+/**
+ * QEMU writes items in one go. Where it stops within one for so long, it may be waiting for an answer, ms. Within a
+ * page's record it does not; that one is torn (and sent as if nobody knew what it is) only where the records were none.
+ */
+const holdMs = { other: 2, record: 100 } as const;
 /** At a time, so that what the parser makes of it fits the batches at hand. */
 const sliceBytes = 64 * 1024;
 /** A payload this small is not worth a thread's time. */
@@ -145,6 +148,7 @@ export class PageSender {
   }
 
   #take(chunk: Buffer): void {
+    clearTimeout(this.#hold);
     for (let at = 0; at < chunk.length; at += sliceBytes)
       this.#input.push(chunk.subarray(at, at + sliceBytes));
     this.#pump();
@@ -177,14 +181,14 @@ export class PageSender {
       return;
     }
     if (this.#hasRoom) this.#roll.close();
-    if (this.#parser.holds) {
-      this.#hold ??= setTimeout(() => {
-        this.#hold = undefined;
-        if (this.#input.length > 0) return;
-        this.#parser.flush();
-        this.#roll.close();
-      }, holdMs);
-    }
+    const { holds } = this.#parser;
+    if (holds === 'nothing') return;
+    clearTimeout(this.#hold);
+    this.#hold = setTimeout(() => {
+      if (this.#input.length > 0) return;
+      this.#parser.flush();
+      this.#roll.close();
+    }, holdMs[holds]);
   }
 
   #end(): void {

@@ -75,6 +75,11 @@ export class StreamGrammar {
     return this.#state !== 'rest';
   }
 
+  /** Whether records of pages come: where they stop within one, the rest of it is on its way. */
+  get isWithinRecords(): boolean {
+    return this.#state === 'records';
+  }
+
   /** How long the next item is, bytes; 0 when more than `end - at` bytes are needed to say. */
   step(bytes: Buffer, at: number, end: number): number {
     this.item = literal;

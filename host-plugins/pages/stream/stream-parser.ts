@@ -24,9 +24,10 @@ export class StreamParser {
     return this.#grammar.understands;
   }
 
-  /** Whether it keeps something back. */
-  get holds(): boolean {
-    return this.#carried > this.#told;
+  /** Whether it keeps something back: a part of a page's record, which QEMU does not leave so, or anything else. */
+  get holds(): 'nothing' | 'record' | 'other' {
+    if (this.#carried <= this.#told) return 'nothing';
+    return this.#grammar.isWithinRecords ? 'record' : 'other';
   }
 
   push(chunk: Uint8Array): void {
@@ -52,7 +53,7 @@ export class StreamParser {
 
   /** Hands on what it keeps back. To be called where QEMU may wait for an answer, and at the stream's end. */
   flush(): void {
-    if (!this.holds) return;
+    if (this.holds === 'nothing') return;
     this.#sink.literal(this.#carry.subarray(this.#told, this.#carried));
     this.#told = this.#carried;
   }
