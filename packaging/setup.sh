@@ -41,6 +41,8 @@ socat                        tests: one TCP connection from the LAN to the guest
 binutils                     strip, for the package of the host side
 lintian                      contract tests of the packages
 polkitd                      contract tests of who may do what on the bus
+dunst                        contract tests of notifications: a real server of them
+xvfb                         the screen it shows them on
 udev                         contract tests of the packages: what becomes of a tap
 shellcheck                   the shell scripts of this repository
 '
