@@ -119,6 +119,15 @@ const Paired = z.strictObject({
   docking: z.array(Docking).optional(),
 });
 
+/** What is kept of a VM's memory on this device (docs/kept-memory.md); absent where there is nothing. */
+export const KeptMemoryFacts = z.strictObject({
+  /** On the disk. */
+  bytes: z.number(),
+  /** When the VM's memory was kept as it left, ms since 1970; absent where only lists of other devices are. */
+  at: z.number().optional(),
+});
+export type KeptMemoryFacts = z.infer<typeof KeptMemoryFacts>;
+
 const Nothing = z.strictObject({});
 
 export const controlMethods = {
@@ -212,7 +221,13 @@ export const controlMethods = {
       journal: z.array(z.string()),
       /** Absent where the workspace is broken, or this device's QEMU does not answer. */
       docking: z.array(Docking).optional(),
+      keptMemory: KeptMemoryFacts.optional(),
     }),
+  },
+  /** Removes what this device keeps of the memory of a workspace, for its way back and of what other devices keep. */
+  'workspace.forget-memory': {
+    params: z.strictObject({ name: WorkspaceName }),
+    result: z.strictObject({ removed: KeptMemoryFacts.optional() }),
   },
   'workspace.start': {
     params: z.strictObject({

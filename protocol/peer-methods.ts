@@ -5,6 +5,7 @@ import { CpuCapability, CpuModelName } from './cpu-capability.ts';
 import { GuestState } from './guest-state.ts';
 import { HostProfile, LanChange } from './host-profile.ts';
 import { GuestSummary, Shortfall, TripOutcome } from './outcome.ts';
+import { PageSourceFacts } from './page-exchange.ts';
 import { ProgressEvent } from './progress-event.ts';
 import { MachineContract, MachineFilling, WorkspaceName } from './workspace.ts';
 
@@ -75,7 +76,8 @@ export const peerMethods = {
       policy: z.strictObject({ text: z.string(), file: z.string() }).optional(),
       keepNothing,
     }),
-    result: Nothing,
+    /** What of its memory this device can rebuild. */
+    result: z.strictObject({ pages: z.array(PageSourceFacts).max(256) }),
   },
   /** Starts QEMU, paused, of exactly this filling, and opens the memory channel. After it the hand-over decides. */
   receive: {
@@ -88,6 +90,8 @@ export const peerMethods = {
       lanChange: LanChange.optional(),
       /** The guest as the source read it last. */
       guest: GuestState.optional(),
+      /** Of the pages that `prepare` named, those that will not travel: the source knows what is in them. */
+      pages: z.array(PageSourceFacts).max(256),
     }),
     result: Nothing,
   },

@@ -18,6 +18,7 @@ import { watch } from './commands/watch.ts';
 import {
   createWorkspace,
   forceOwner,
+  forgetMemory,
   listWorkspaces,
   showWorkspace,
   startWorkspace,
@@ -250,6 +251,15 @@ function addWorkspaceCommands(program: Command, runs: Runs): void {
       '\nIt says where the disk is, and which other device has a record of it. A\nworkspace whose home is another device is forgotten when that needs nothing\nfrom here any more.',
     )
     .action(runs(removeWorkspace));
+  workspace
+    .command('forget-memory')
+    .argument('<name>')
+    .description('remove what is kept here of its memory')
+    .addHelpText(
+      'after',
+      '\nIt is kept, encrypted, to make the way back short; `wdock workspace show` says\nhow much there is. What other devices keep is removed on those.',
+    )
+    .action(runs(forgetMemory));
   workspace
     .command('force-owner')
     .argument('<name>')

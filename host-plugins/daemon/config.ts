@@ -63,6 +63,16 @@ const ConfigDocument = z.strictObject({
   visitorKernels: z.array(Path).default(['/boot', '/usr']),
   /** A file with the profile of another computer that this one plays; then every output says `simulated`. */
   profile: Path.optional(),
+  /** Folders with images that disks of virtual machines stand on; pages that are blocks of them need not travel. */
+  baseImages: z.array(Path).default([]),
+  /** The memory of VMs that have left, for their way back. */
+  keptMemory: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      /** On the disk, for all workspaces. */
+      maxMiB: z.int().min(1).default(8192),
+    })
+    .prefault({}),
   network: z
     .strictObject({
       /** Bridge for guests in bridged mode; default: the one that a wired interface is a port of. */
@@ -151,6 +161,7 @@ export function parseConfig(text: string, file: string, hostName = hostname()): 
     runtimeFolder,
     controlSocket,
     policies: value.policies.map(absolute),
+    baseImages: value.baseImages.map(absolute),
     visitorKernels: value.visitorKernels.map(absolute),
     profile: value.profile === undefined ? undefined : absolute(value.profile),
   };

@@ -3,6 +3,8 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { GuestState } from '../../protocol/guest-state.ts';
 import type { peerMethods } from '../../protocol/peer-methods.ts';
 import { ArrivingPages } from '../pages/arriving-pages.ts';
+import { listOfTable } from '../pages/kept/list-of-table.ts';
+import type { OfferedPages } from '../pages/known-pages.ts';
 import { serveChannelToUnixSocket } from '../tunnel/forward-unix-listener.ts';
 import { channelNames } from '../workspace/paths.ts';
 import type { HostReadiness, Workspace } from '../workspace/workspace.ts';
@@ -28,6 +30,7 @@ export class Arrival {
   guest: GuestState | undefined;
   readonly #workspace: Workspace;
   readonly #prepare: PrepareHere;
+  readonly #offered: OfferedPages;
   readonly #waiting = new AbortController();
   /** Ends what is laid for the VM here, when it does not come. */
   readonly #laying = new AbortController();
@@ -35,11 +38,17 @@ export class Arrival {
   #pages: ArrivingPages | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(workspace: Workspace, source: string, epoch: number, prepare: PrepareHere) {
+  /** @param offered what of its memory need not come; closed with the arrival */
+  constructor(
+    workspace: Workspace,
+    from: { readonly source: string; readonly epoch: number; readonly offered: OfferedPages },
+    prepare: PrepareHere,
+  ) {
     this.#workspace = workspace;
     this.#prepare = prepare;
-    this.source = source;
-    this.epoch = epoch;
+    this.source = from.source;
+    this.epoch = from.epoch;
+    this.#offered = from.offered;
     this.#timer = setTimeout(() => void this.#expire(), reservationLimitMs);
     this.#timer.unref();
   }
@@ -51,6 +60,7 @@ export class Arrival {
   /** Starts QEMU for exactly this filling, and opens the memory's channel to it. When it throws, nothing runs. */
   async receive(params: Receive, signal: AbortSignal): Promise<void> {
     const { keeper, paths, surroundings, name } = this.#workspace;
+    const sources = await this.#offered.take(params.pages);
     this.guest = params.guest;
     await this.#workspace.save({ guestAddresses: params.guestAddresses });
     await this.#workspace.openDisk(signal);
@@ -63,7 +73,7 @@ export class Arrival {
     });
     this.#workspace.readiness = readiness;
     let taken = false;
-    const pages = new ArrivingPages([]);
+    const pages = new ArrivingPages(sources);
     this.#pages = pages;
     this.#memory = serveChannelToUnixSocket(
       surroundings.channels,
@@ -100,6 +110,7 @@ export class Arrival {
       void this.#workspace.readiness?.then((readiness) => readiness.show()).catch(() => undefined);
       await this.#workspace.markDisk(this.epoch);
       await handOver.input({ in: 'vm-loaded' });
+      void this.#noteWhatStaysThere();
     } catch (error) {
       if (this.#waiting.signal.aborted) return;
       surroundings.log.warn({ workspace: name, err: error }, 'the state did not arrive');
@@ -108,12 +119,24 @@ export class Arrival {
     } finally {
       this.#memory?.[Symbol.dispose]();
       await this.#pages?.[Symbol.asyncDispose]();
+      await this.#offered[Symbol.asyncDispose]();
     }
+  }
+
+  /** The source keeps the memory of the VM that left it; who knows what was in it need not send that back. */
+  async #noteWhatStaysThere(): Promise<void> {
+    const table = this.#pages?.table;
+    const workspace = this.#workspace;
+    if (table === undefined || !workspace.mayKeepMemory(this.source)) return;
+    const list = await listOfTable(table);
+    const seal = { kind: 'kept', epoch: this.epoch, peer: this.source } as const;
+    await workspace.surroundings.pages.kept.noteThere(workspace.keptMemory, seal, list);
   }
 
   /** Ends what was started for it; for a hand-over that did not happen. */
   async drop(signal: AbortSignal): Promise<void> {
     this.close();
+    await this.#offered[Symbol.asyncDispose]();
     if (this.#workspace.isOwner) return;
     this.#laying.abort(new DockError('cancelled', 'the VM does not come'));
     this.#workspace.readiness = undefined;

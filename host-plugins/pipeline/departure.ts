@@ -2,6 +2,9 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { Position } from '../hand-over/position.ts';
 import type { HandOverEvent } from '../hand-over/state.ts';
 import { type Departed, DepartingPages } from '../pages/departing-pages.ts';
+import { GuestMemory } from '../pages/kept/guest-memory.ts';
+import { listOfTable } from '../pages/kept/list-of-table.ts';
+import type { SendingSource } from '../pages/page-source.ts';
 import type { MigrationLimits } from '../qemu/migration-settings.ts';
 import { type MigrationStatistics, OutgoingMigration } from '../qemu/outgoing-migration.ts';
 import { type ForwardedListener, forwardUnixListener } from '../tunnel/forward-unix-listener.ts';
@@ -29,14 +32,21 @@ const standstillMarginMs = 5_000;
 export class Departure implements AsyncDisposable {
   readonly #workspace: Workspace;
   readonly #target: { readonly id: string; readonly name: string };
-  readonly #pages = new DepartingPages([]);
+  readonly #pages: DepartingPages;
+  #memory: GuestMemory | undefined;
   #listener: ForwardedListener | undefined;
   #outgoing: OutgoingMigration | undefined;
   #statistics: MigrationStatistics | undefined;
 
-  constructor(workspace: Workspace, target: { readonly id: string; readonly name: string }) {
+  /** @param sources pages that the target has, and that are known here */
+  constructor(
+    workspace: Workspace,
+    target: { readonly id: string; readonly name: string },
+    sources: readonly SendingSource[],
+  ) {
     this.#workspace = workspace;
     this.#target = target;
+    this.#pages = new DepartingPages(sources);
     workspace.departure = this;
   }
 
@@ -73,6 +83,7 @@ export class Departure implements AsyncDisposable {
         );
       });
       if (answer.kind !== 'accepted') throw refused(this.#target.name, answer);
+      await this.#holdMemory(qemu.pid);
       const progress = new TransferProgress(say, () => this.departed.wireBytes);
       this.#outgoing = await OutgoingMigration.start(
         qemu.qmp,
@@ -143,6 +154,34 @@ export class Departure implements AsyncDisposable {
     }
   }
 
+  /** For its way back: keeps the memory of the VM that is the target's now, beside everything else. */
+  keepMemory(epoch: number): void {
+    const workspace = this.#workspace;
+    const { surroundings, name } = workspace;
+    const { table } = this.#pages;
+    const memory = this.#memory;
+    this.#memory = undefined;
+    if (memory === undefined || table === undefined) return;
+    const seal = { kind: 'kept', epoch, peer: this.#target.id } as const;
+    const keep = async (): Promise<void> => {
+      const list = await listOfTable(table);
+      await surroundings.pages.kept.keep(workspace.keptMemory, seal, list, memory);
+    };
+    keep().catch((error: unknown) => {
+      surroundings.log.warn({ workspace: name, err: error }, 'its memory is not kept');
+    });
+  }
+
+  /** While QEMU is there: it ends with the hand-over. */
+  async #holdMemory(pid: number): Promise<void> {
+    const { surroundings, name } = this.#workspace;
+    if (!this.#workspace.mayKeepMemory(this.#target.id) || !surroundings.pages.kept.isWanted) return;
+    this.#memory = await GuestMemory.open(pid).catch((error: unknown) => {
+      surroundings.log.warn({ workspace: name, err: error }, 'its memory will not be kept');
+      return undefined;
+    });
+  }
+
   /** Ends the migration if one is under way; QEMU then runs the VM by itself, or it completed already. */
   async cancelMigration(signal: AbortSignal): Promise<void> {
     await this.#outgoing?.cancel(signal);
@@ -157,6 +196,7 @@ export class Departure implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#listener?.[Symbol.asyncDispose]();
     await this.#pages[Symbol.asyncDispose]();
+    await this.#memory?.[Symbol.asyncDispose]();
     if (this.#workspace.departure === this) this.#workspace.departure = undefined;
   }
 

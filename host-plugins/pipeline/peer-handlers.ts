@@ -129,11 +129,15 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
         guestAddresses: params.guestAddresses,
         ...(workspace.isHome ? {} : keepNothing(params)),
       });
-      workspace.arrival = new Arrival(workspace, caller.deviceId, params.epoch, (epoch, laying) =>
+      const { surroundings, highestEpoch } = workspace;
+      const source = caller.deviceId;
+      const keptIn = workspace.mayKeepMemory(source) ? highestEpoch : undefined;
+      const offered = await surroundings.pages.offer(workspace.keptMemory, keptIn);
+      workspace.arrival = new Arrival(workspace, { source, epoch: params.epoch, offered }, (epoch, laying) =>
         prepareToRun(workspace, epoch, parts.adapting, laying),
       );
-      await workspace.handOver.input({ in: 'expect', peer: caller.deviceId });
-      return {};
+      await workspace.handOver.input({ in: 'expect', peer: source });
+      return { pages: [...offered.facts] };
     },
     receive: async (params, { caller, signal }) => {
       const workspace = involved(params.workspace, caller.deviceId);

@@ -13,6 +13,10 @@ import type { ControlHandlers, HostCheck, MeetDevice, PeerHandlers, Peers } from
 import type { Service } from '../daemon/lifecycle.ts';
 import type { Renewal } from '../daemon/renewal.ts';
 import type { WatchHub } from '../daemon/watch-hub.ts';
+import { BaseImages } from '../pages/disk/base-images.ts';
+import { KeptMemory } from '../pages/kept/kept-memory.ts';
+import { keptMemoryKey } from '../pages/kept/seal.ts';
+import { KnownPages } from '../pages/known-pages.ts';
 import type { Identity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import type { WorkspacePlaces } from '../presence/workspace-places.ts';
@@ -24,6 +28,7 @@ import type { Workspace } from '../workspace/workspace.ts';
 import { WorkspaceStore } from '../workspace/workspace-store.ts';
 import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
 import { Anchors } from './anchors.ts';
+import { bottomImages } from './bottom-images.ts';
 import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
 import { cpuCheck, shapesFor } from './cpu-shapes.ts';
 import { deviceStateHandlers } from './device-handlers.ts';
@@ -65,6 +70,7 @@ export class PipelineService implements Service {
   /** For pairing. */
   readonly meet: MeetDevice;
   readonly #cpuModels: CpuModels;
+  readonly #pages: KnownPages;
   readonly #parts: PipelineParts;
   readonly #workspaces: Workspaces;
 
@@ -113,6 +119,23 @@ export class PipelineService implements Service {
       },
     };
     const store = new WorkspaceStore(config.stateFolder, config.runtimeFolder);
+    const pages = new KnownPages(
+      new KeptMemory({
+        key: keptMemoryKey(identity.privateKeyPem),
+        settings: config.keptMemory,
+        folders: () => this.#workspaces.list().map(({ paths }) => paths.keptMemory),
+        now: () => systemClock.wall(),
+        log,
+      }),
+      new BaseImages({
+        folders: config.baseImages,
+        backingFiles: (signal) => bottomImages(this.#workspaces.list(), signal),
+        stateFolder: join(config.stateFolder, 'base-images'),
+        runtimeFolder: config.runtimeFolder,
+        log,
+      }),
+    );
+    this.#pages = pages;
     const cpuModels = new CpuModels({
       deviceName: self.name,
       own: new OwnCpu(),
@@ -132,6 +155,7 @@ export class PipelineService implements Service {
         store,
         channels,
         network,
+        pages,
         accelerator: async () => (await readAccelerator()).accelerator,
         log,
         trustOf: (id) => trust.byId(id)?.trust,
@@ -217,6 +241,9 @@ export class PipelineService implements Service {
     this.#parts.peers.on('reachable', (device) => this.#workspaces.linkUp(device.id));
     await this.#workspaces.recover(signal);
     this.#cpuModels.begin();
+    const { trust } = this.#parts;
+    this.#pages.begin(this.#workspaces.list(), (id) => trust.byId(id) !== undefined);
+    this.#followTrust();
   }
 
   async stop(): Promise<void> {
@@ -226,6 +253,21 @@ export class PipelineService implements Service {
       }
     }
     await this.#workspaces.close();
+    await this.#pages[Symbol.asyncDispose]();
+  }
+
+  /** Memory that is kept for the way from a device, or at it, goes with the trust in it. */
+  #followTrust(): void {
+    const { trust, log } = this.#parts;
+    const forget = (id: string): void => {
+      this.#pages.forgetDevice(this.#workspaces.list(), id).catch((error: unknown) => {
+        log.error({ device: id, err: error }, 'memory that is kept because of it could not be removed');
+      });
+    };
+    trust.on('forgotten', (device) => forget(device.id));
+    trust.on('changed', (device) => {
+      if (device.trust === 'kiosk') forget(device.id);
+    });
   }
 }
 

@@ -40,6 +40,7 @@ export async function removeWorkspace(
     if (workspace.isHome) await requireNobodysButOurs(workspace);
     else await requireNotNeededHere(parts, workspace, signal);
     await endDisk(parts, workspace, signal);
+    await workspace.surroundings.pages.kept.forget(workspace.keptMemory);
     const folder = await parts.workspaces.remove(name);
     const { nameOf } = workspace.surroundings;
     const { homeDevice, disk } = workspace.record;

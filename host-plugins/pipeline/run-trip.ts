@@ -7,6 +7,7 @@ import type { PlanStep } from '../../protocol/plan.ts';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import type { CpuModels } from '../cpu-model/cpu-models.ts';
 import type { Peers } from '../daemon/handlers.ts';
+import type { SendingSource } from '../pages/page-source.ts';
 import type { MigrationLimits } from '../qemu/migration-settings.ts';
 import { readFilling } from '../qemu/read-filling.ts';
 import type { RpcParams, RpcResult } from '../rpc/rpc-types.ts';
@@ -130,13 +131,15 @@ class Trip {
     const choice = await stages.run('choose', () => this.#choose(policy));
     const steps = await stages.run('plan', () => this.#plan(guest, choice));
     const link = this.#estimateLink(own, choice.profile);
-    const lan = await stages.run('prepare', (say) => this.#prepare(guest, choice, policy, say));
+    const { lan, sources } = await stages.run('prepare', (say) => this.#prepare(guest, choice, policy, say));
     const resized = await stages.run('shrink', async (say) => {
       const smaller = await this.#shrink(guest, steps, say);
-      return await this.#trim(smaller, link, choice, say);
+      return await this.#trim(smaller, { link, sources }, choice, say);
     });
-    await using departure = new Departure(this.#workspace, target);
-    await stages.run('transfer', (say) => this.#transfer(departure, { lan, guest: resized, link }, say));
+    await using departure = new Departure(this.#workspace, target, sources);
+    await stages.run('transfer', (say) =>
+      this.#transfer(departure, { lan, sources, guest: resized, link }, say),
+    );
     const statistics = await stages.run('hand-over', () => departure.leave(this.#signal));
     const { linkBytesPerS, throttlePercent } = statistics;
     if (linkBytesPerS !== undefined) this.#surroundings.linkRates.set(target.id, linkBytesPerS);
@@ -144,6 +147,7 @@ class Trip {
     // The VM is the target's now, and what was taken from the guest stays taken.
     this.#rollback.commit();
     this.#workspace.expected = undefined;
+    departure.keepMemory(this.#epoch);
     const adapted = await awaitAdapted(peers, target, { workspace: name, epoch: this.#epoch }, emit);
     stages.times.push(...adapted.stages);
     await stages.run('settle', () => this.#workspace.settle(AbortSignal.timeout(askLimitMs)));
@@ -220,7 +224,7 @@ class Trip {
     choice: Choice,
     policy: PolicyText | undefined,
     say: Say,
-  ): Promise<LanDecision> {
+  ): Promise<{ lan: LanDecision; sources: SendingSource[] }> {
     const workspace = this.#workspace;
     const { anchors, peers } = this.#surroundings;
     const { target } = this.#request;
@@ -246,7 +250,7 @@ class Trip {
       ...withPolicy(policy),
       ...this.#visit,
     };
-    await this.#ask('prepare', wanted, askLimitMs);
+    const { pages } = await this.#ask('prepare', wanted, askLimitMs);
     workspace.expected = target.id;
     rollback.defer('close the disk to the other device', async () => {
       workspace.expected = undefined;
@@ -263,7 +267,8 @@ class Trip {
       const guarded = await guardGuest(this.#machine, guard, target.name, rollback, this.#signal);
       this.#shortfalls.push(...guarded);
     }
-    return lan;
+    const sources = await workspace.surroundings.pages.recognise(workspace.keptMemory, target.id, pages);
+    return { lan, sources };
   }
 
   /** Returns the guest as it is then. */
@@ -281,12 +286,13 @@ class Trip {
   /** Has the guest drop what it need not take along. Last before memory moves, so that little of it is read again. */
   async #trim(
     guest: GuestState | undefined,
-    link: LinkEstimate,
+    { link, sources }: { readonly link: LinkEstimate; readonly sources: readonly SendingSource[] },
     { move }: Choice,
     say: Say,
   ): Promise<GuestState | undefined> {
     if (guest === undefined) return undefined;
-    const trim = chooseTrim({ rules: move, memory: guest.memory, link, targetHasPages: 0 });
+    const targetHasPages = sources.reduce((sum, { pages }) => sum + pages, 0);
+    const trim = chooseTrim({ rules: move, memory: guest.memory, link, targetHasPages });
     if (!trim.trim) return guest;
     say(`the guest drops page cache: ${trim.because}`);
     const { droppedMiB, said } = await trimCache(this.#machine, trim, move.keepCacheMiB, this.#signal);
@@ -297,7 +303,17 @@ class Trip {
 
   async #transfer(
     departure: Departure,
-    { lan, guest, link }: { lan: LanDecision; guest: GuestState | undefined; link: LinkEstimate },
+    {
+      lan,
+      sources,
+      guest,
+      link,
+    }: {
+      lan: LanDecision;
+      sources: readonly SendingSource[];
+      guest: GuestState | undefined;
+      link: LinkEstimate;
+    },
     say: Say,
   ): Promise<void> {
     const what = {
@@ -305,6 +321,7 @@ class Trip {
       epoch: this.#epoch,
       filling: await readFilling(this.#machine.qmp, this.#signal),
       guestAddresses: lan.guestAddresses,
+      pages: sources.map(({ kind, digest, pages }) => ({ kind, digest, pages })),
       ...(lan.lanChange === undefined ? {} : { lanChange: lan.lanChange }),
       ...(guest === undefined ? {} : { guest }),
     };

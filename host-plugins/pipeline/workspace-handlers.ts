@@ -1,3 +1,4 @@
+import type { KeptMemoryFacts } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { CpuModels } from '../cpu-model/cpu-models.ts';
 import type { ControlHandlers } from '../daemon/handlers.ts';
@@ -23,6 +24,7 @@ export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandler
     turn = mine.catch(() => undefined); // its caller sees the error
     return mine;
   };
+  const keptOf = (workspace: Workspace) => workspace.surroundings.pages.kept.facts(workspace.keptMemory);
   /** Nothing where QEMU does not answer: all else about the workspace can be shown. */
   const dockingOf = async (workspace: Workspace, signal: AbortSignal) => {
     const devices = trust.list().filter(({ id }) => shapesFor([workspace], id).length > 0);
@@ -51,6 +53,7 @@ export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandler
         status: workspace.status(),
         record: workspace.record,
         journal: await workspace.handOver.history(),
+        ...keptMemory(await keptOf(workspace)),
         ...(await dockingOf(workspace, signal)),
       };
     },
@@ -79,6 +82,12 @@ export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandler
         return { ...status(workspace), state: 'stopped' as const };
       });
     },
+    'workspace.forget-memory': async ({ name }) => {
+      const workspace = workspaces.get(name);
+      const facts = await keptOf(workspace);
+      await workspace.surroundings.pages.kept.forget(workspace.keptMemory);
+      return facts === undefined ? {} : { removed: facts };
+    },
     'workspace.remove': async ({ name }, { signal }) => await removeWorkspace(parts, name, signal),
     'workspace.force-owner': async ({ name }) => {
       const workspace = workspaces.get(name);
@@ -99,3 +108,5 @@ export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandler
     },
   };
 }
+
+const keptMemory = (facts: KeptMemoryFacts | undefined) => (facts === undefined ? {} : { keptMemory: facts });

@@ -15,6 +15,8 @@ export interface WorkspacePaths {
   readonly anchor: string;
   /** What the disk looked like when no copy ran (disk-mark.ts). */
   readonly diskMark: string;
+  /** Folder of what is kept of its memory, here and elsewhere (pages/kept/kept-memory.ts). */
+  readonly keptMemory: string;
   readonly run: RuntimeFiles;
 }
 
@@ -31,6 +33,7 @@ export function workspacePaths(
     policy: join(state, 'policy.yaml'),
     anchor: join(state, 'anchor.json'),
     diskMark: join(state, 'disk-mark.json'),
+    keptMemory: join(state, 'kept-memory'),
     run: runtimeFiles(join(runtimeFolder, workspace)),
   };
 }

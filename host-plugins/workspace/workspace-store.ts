@@ -87,8 +87,9 @@ export class WorkspaceStore {
    * wherever the disk may be. Returns the folder that is left when there is something else in it.
    */
   async remove(name: string): Promise<string | undefined> {
-    const { state, run, journal, policy, anchor, diskMark, record } = this.paths(name);
+    const { state, run, journal, policy, anchor, diskMark, keptMemory, record } = this.paths(name);
     try {
+      await rm(keptMemory, { recursive: true, force: true });
       for (const path of [journal, `${journal}.lock`, policy, anchor, diskMark, record]) {
         await rm(path, { force: true });
       }

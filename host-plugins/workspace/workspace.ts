@@ -13,6 +13,8 @@ import type { WorkspaceRecord } from '../../protocol/workspace.ts';
 import type { HandOverDriver } from '../hand-over/hand-over-driver.ts';
 import { mayRun, peerOf } from '../hand-over/position.ts';
 import type { DiskEvidence } from '../hand-over/state.ts';
+import type { KeptWorkspace } from '../pages/kept/kept-memory.ts';
+import type { KnownPages } from '../pages/known-pages.ts';
 import type { Accelerator } from '../qemu/choose-accelerator.ts';
 import type { HostNetwork } from '../system/network/host-network.ts';
 import type { Channels } from '../tunnel/channels.ts';
@@ -31,6 +33,7 @@ export interface WorkspaceSurroundings {
   readonly store: WorkspaceStore;
   readonly channels: Channels;
   readonly network: HostNetwork;
+  readonly pages: KnownPages;
   /** Looked up at each start: the user may have enabled KVM meanwhile. */
   readonly accelerator: () => Promise<Accelerator>;
   readonly log: Logger;
@@ -138,6 +141,17 @@ export class Workspace implements AsyncDisposable {
 
   get tap(): string {
     return tapName(this.name);
+  }
+
+  /** As those know it who keep its memory. */
+  get keptMemory(): KeptWorkspace {
+    return { name: this.name, uuid: this.record.contract.uuid, folder: this.paths.keptMemory };
+  }
+
+  /** Whether memory of it may be kept, here and there, for moves between this device and that one. */
+  mayKeepMemory(peer: string): boolean {
+    const { trustOf } = this.surroundings;
+    return this.record.keepNothing !== true && trustOf(peer) !== undefined && trustOf(peer) !== 'kiosk';
   }
 
   get isHome(): boolean {

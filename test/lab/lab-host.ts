@@ -26,6 +26,8 @@ export interface LabHostOptions {
   readonly folder: string;
   /** What it pretends to be, a file of `profiles/` without its ending; default: `name`. */
   readonly profile?: LabProfile;
+  /** Folders of its `baseImages`; default: none. */
+  readonly baseImages?: readonly string[] | undefined;
   /** Address of the bus that it has as its system's, and serves; default: none. */
   readonly systemBus?: string | undefined;
 }
@@ -68,6 +70,7 @@ export class LabHost implements AsyncDisposable {
         'runtimeFolder: run',
         'policies: [policies]',
         `visitorKernels: [${cacheFolder()}]`,
+        `baseImages: ${JSON.stringify(options.baseImages ?? [])}`,
         `profile: ${join(import.meta.dirname, 'profiles', `${profile}.yaml`)}`,
         `dbus: { serve: ${options.systemBus !== undefined} }`,
         'identity: { tpm: off }',

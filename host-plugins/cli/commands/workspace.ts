@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { controlMethods } from '../../../protocol/control-methods.ts';
 import { type CommandRun, done } from '../command-context.ts';
-import { formatMiB } from '../render/quantities.ts';
+import { formatBytes, formatMiB } from '../render/quantities.ts';
 import { renderGuestLine, renderWorkspace, renderWorkspaces } from '../render/render-status.ts';
 
 export interface CreateOptions {
@@ -105,6 +105,19 @@ export async function stopWorkspace(
     daemon.call('workspace.stop', params, { signal: run.signal }),
   );
   run.print({ workspace }, `${name} is stopped.`);
+  return done;
+}
+
+export async function forgetMemory(run: CommandRun, name: string): Promise<number> {
+  const { removed } = await run.withDaemon((daemon) =>
+    daemon.call('workspace.forget-memory', { name }, { signal: run.signal }),
+  );
+  run.print(
+    { removed: removed ?? null },
+    removed === undefined
+      ? `Nothing of the memory of ${name} is kept on this device.`
+      : `${formatBytes(removed.bytes)} of the memory of ${name} are removed from this device; its next way is a longer one.`,
+  );
   return done;
 }
 

@@ -6,7 +6,7 @@ import type {
   WorkspaceStatus,
 } from '../../../protocol/control-methods.ts';
 import type { HostProfile } from '../../../protocol/host-profile.ts';
-import { formatMiB } from './quantities.ts';
+import { formatAge, formatBytes, formatMiB } from './quantities.ts';
 import { renderDocking } from './render-docking.ts';
 import { renderPresence } from './render-presence.ts';
 import { hang, renderFields, renderTable } from './table.ts';
@@ -117,7 +117,11 @@ type Shown = z.output<(typeof controlMethods)['workspace.show']['result']>;
 const RecordWithCpu = z.object({ contract: z.object({ cpuModel: z.string() }) });
 
 /** Everything about one workspace, where it can dock, and the end of its hand-over journal. */
-export function renderWorkspace({ status, record, journal, docking = [] }: Shown, width?: number): string {
+export function renderWorkspace(
+  { status, record, journal, docking = [], keptMemory }: Shown,
+  width?: number,
+  now = Date.now(),
+): string {
   const fields: [string, string][] = [
     ['workspace', status.name],
     ['state', status.detail === undefined ? status.state : `${status.state}: ${status.detail}`],
@@ -130,6 +134,11 @@ export function renderWorkspace({ status, record, journal, docking = [] }: Shown
   if (status.guest !== undefined) fields.push(['agent', status.guest.agentVersion]);
   const cpuModel = RecordWithCpu.safeParse(record).data?.contract.cpuModel;
   if (cpuModel !== undefined) fields.push(['CPU model', cpuModel]);
+  if (keptMemory !== undefined) {
+    const { bytes, at } = keptMemory;
+    const age = at === undefined ? 'what other devices keep of it' : `of ${formatAge(now - at)} ago`;
+    fields.push(['kept memory', `${formatBytes(bytes)}, ${age}`]);
+  }
   const places = docking.flatMap((each) => renderDocking(each, width));
   const earlier = Math.max(0, journal.length - shownEntries);
   const heading = `hand-over journal${earlier === 0 ? '' : ` (${earlier} earlier entries with --json)`}:`;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { readImageInfo } from '../../qemu/image-info.ts';
@@ -14,7 +15,7 @@ export interface BaseImagesParts {
   /** Every image in them is listed. */
   readonly folders: readonly string[];
   /** Images that workspaces of this device stand on, wherever they are. */
-  readonly backingFiles: () => Promise<readonly string[]>;
+  readonly backingFiles: (signal: AbortSignal) => Promise<readonly string[]>;
   /** Where the lists are kept. */
   readonly stateFolder: string;
   readonly runtimeFolder: string;
@@ -23,6 +24,8 @@ export interface BaseImagesParts {
 
 /** Smaller ones have nothing that would be worth its list, bytes. */
 const leastBytes = 1024 * 1024;
+/** A new image is found after that, or when wdockd starts, ms. */
+const lookEveryMs = 10 * 60_000;
 
 /**
  * The images that disks of virtual machines stand on, and the SHA-256 of each of their blocks: what a guest has read from
@@ -36,6 +39,20 @@ export class BaseImages {
 
   constructor(parts: BaseImagesParts) {
     this.#parts = parts;
+  }
+
+  /** Refreshes until the signal, which ends it without an error. */
+  async watch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.refresh(signal);
+        await delay(lookEveryMs, undefined, { signal, ref: false });
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#parts.log.warn({ err: error }, 'base images cannot be looked for');
+        await delay(lookEveryMs, undefined, { signal, ref: false }).catch(() => undefined);
+      }
+    }
   }
 
   /** Looks for images and lists what is new, one after the other; what cannot be listed is a line in the log. */
@@ -101,7 +118,7 @@ export class BaseImages {
   }
 
   async #find(signal: AbortSignal): Promise<ImageIdentity[]> {
-    const paths = new Set(await this.#parts.backingFiles());
+    const paths = new Set(await this.#parts.backingFiles(signal));
     for (const folder of this.#parts.folders) {
       const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
         this.#parts.log.warn({ folder, err: error }, 'the folder of base images cannot be read');

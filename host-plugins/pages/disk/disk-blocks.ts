@@ -55,7 +55,7 @@ export class DiskBlocks implements AsyncDisposable {
   #open(): Promise<{ served: ServedImage; client: NbdClient }> {
     this.#opening ??= (async () => {
       const signal = AbortSignal.timeout(openLimitMs);
-      const served = await ServedImage.start(this.#image, this.#socket, signal);
+      const served = await ServedImage.start(this.#image, this.#socket, { urgent: true }, signal);
       try {
         return { served, client: await NbdClient.connect(served.socket, exportName, signal) };
       } catch (error) {

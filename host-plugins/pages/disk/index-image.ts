@@ -15,7 +15,7 @@ export async function indexImage(
   files: { readonly list: string; readonly socket: string },
   signal: AbortSignal,
 ): Promise<void> {
-  await using served = await ServedImage.start(image, files.socket, signal);
+  await using served = await ServedImage.start(image, files.socket, { urgent: false }, signal);
   const program = new URL(`./disk-index-worker${extname(import.meta.url)}`, import.meta.url);
   const worker = new Worker(program, { workerData: { image, socket: served.socket, path: files.list } });
   try {

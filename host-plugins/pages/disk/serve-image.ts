@@ -22,10 +22,20 @@ export class ServedImage implements AsyncDisposable {
   /**
    * Never follows the image to another file. Throws `io` with the daemon's words when it cannot be opened, as when another
    * program writes to it.
+   * @param urgent a VM waits for it; otherwise it has the lowest priority
    */
-  static async start(image: ImageIdentity, socket: string, signal: AbortSignal): Promise<ServedImage> {
+  static async start(
+    image: ImageIdentity,
+    socket: string,
+    { urgent }: { readonly urgent: boolean },
+    signal: AbortSignal,
+  ): Promise<ServedImage> {
     await rm(socket, { force: true });
-    const daemon = await HeldProgram.start(commandLine(image, socket), { onLine: () => undefined }, signal);
+    const daemon = await HeldProgram.start(
+      [...(urgent ? [] : ['nice', '-n', '19']), ...commandLine(image, socket)],
+      { onLine: () => undefined },
+      signal,
+    );
     const served = new ServedImage(socket, daemon);
     try {
       for (;;) {

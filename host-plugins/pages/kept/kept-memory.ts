@@ -1,7 +1,8 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { access, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { KeptMemoryFacts } from '../../../protocol/control-methods.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { listLength, type PageList } from '../page-list.ts';
 import type { GuestMemory } from './guest-memory.ts';
@@ -28,13 +29,6 @@ export interface KeptMemoryParts {
   readonly log: Logger;
   /** What stays free on the file system, bytes. */
   readonly leaveFreeBytes?: number;
-}
-
-/** What a user is told of it. */
-export interface KeptFacts {
-  readonly bytes: number;
-  /** Of the image, when it was kept, ms since 1970; absent when there is none, or none that is whole. */
-  readonly at?: number;
 }
 
 const defaultLeaveFreeBytes = 2 ** 30;
@@ -82,6 +76,7 @@ export class KeptMemory implements AsyncDisposable {
         {
           workspace: workspace.name,
           epoch: seal.epoch,
+          digest: kept.digest,
           pages: listLength(list) - kept.missing,
           missing: kept.missing,
           written: kept.written,
@@ -99,7 +94,13 @@ export class KeptMemory implements AsyncDisposable {
       await using thread = new StoreThread(this.#parts.key, { urgent: false });
       const place = thereOf(workspace, seal.peer);
       const budget = { maxBytes: this.#parts.settings.maxMiB * 2 ** 20, leaveFreeBytes: 0 };
-      await thread.do({ job: 'keep', place, list, seal, at: this.#parts.now(), budget, files: [] });
+      const at = this.#parts.now();
+      const { digest } = await thread.do({ job: 'keep', place, list, seal, at, budget, files: [] });
+      const { log } = this.#parts;
+      log.info(
+        { workspace: workspace.name, digest, pages: listLength(list) },
+        'what stays elsewhere is noted',
+      );
     });
   }
 
@@ -121,7 +122,8 @@ export class KeptMemory implements AsyncDisposable {
     return image?.facts.digest === digest ? image.facts.list : undefined;
   }
 
-  async facts({ folder }: KeptWorkspace): Promise<KeptFacts | undefined> {
+  /** What a user is told of it. */
+  async facts({ folder }: KeptWorkspace): Promise<KeptMemoryFacts | undefined> {
     const bytes = await bytesIn(folder);
     if (bytes === 0) return undefined;
     const image = await stat(join(folder, hereName, 'image')).catch(() => undefined);
@@ -144,6 +146,15 @@ export class KeptMemory implements AsyncDisposable {
       return image?.facts.seal.peer;
     });
     if (of === device) await rm(hereOf(workspace).path, { recursive: true, force: true });
+  }
+
+  /** Those because of whom something of it is kept here. */
+  async devices(workspace: KeptWorkspace): Promise<string[]> {
+    const names = await readdir(workspace.folder).catch(() => []);
+    const lists = names.filter((name) => name.startsWith(therePrefix));
+    await using image = await this.#open(workspace, hereOf(workspace));
+    const peer = image === undefined ? [] : [image.facts.seal.peer];
+    return [...lists.map((name) => name.slice(therePrefix.length)), ...peer];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -175,6 +186,7 @@ export class KeptMemory implements AsyncDisposable {
 
   async #open(workspace: KeptWorkspace, place: ImagePlace): Promise<OpenImage | undefined> {
     try {
+      if (!(await isThere(join(place.path, 'image')))) return undefined;
       return await OpenImage.open(this.#parts.key, place);
     } catch (error) {
       this.#parts.log.warn({ workspace: workspace.name, err: error }, 'its kept memory cannot be used');
@@ -202,13 +214,21 @@ export class KeptMemory implements AsyncDisposable {
 }
 
 const hereName = 'here';
+const therePrefix = 'there-';
 
 function hereOf({ folder, uuid }: KeptWorkspace): ImagePlace {
   return { path: join(folder, hereName), machine: `${uuid}/here` };
 }
 
 function thereOf({ folder, uuid }: KeptWorkspace, peer: string): ImagePlace {
-  return { path: join(folder, `there-${peer}`), machine: `${uuid}/there/${peer}` };
+  return { path: join(folder, `${therePrefix}${peer}`), machine: `${uuid}/there/${peer}` };
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function bytesIn(folder: string): Promise<number> {

@@ -1,15 +1,14 @@
 import { hash, randomBytes } from 'node:crypto';
-import { readdirSync } from 'node:fs';
-import { open, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { GuestMemory } from '../../../host-plugins/pages/kept/guest-memory.ts';
 import { digestText } from '../../../host-plugins/pages/kept/image.ts';
 import type { KeptWorkspace } from '../../../host-plugins/pages/kept/kept-memory.ts';
 import { type PageList, PageListBuilder, pageBytes } from '../../../host-plugins/pages/page-list.ts';
-import type { QmpProcess } from '../../../host-plugins/qemu/qmp-process.ts';
 import { Folder, smallContract, soon, TestHost } from '../qemu/machine-fixture.ts';
 import { keptMemory } from './keeping-fixture.ts';
+import { writeMemoryPages } from './memory-of-qemu.ts';
 
 const baseBytes = (128 * 1024 + 64) * 1024;
 const pluggedBytes = 1024 * 1024 * 1024;
@@ -20,17 +19,6 @@ const workspaceIn = ({ path }: Folder): KeptWorkspace => ({
   uuid: 'uuid',
   folder: `${path}/memory`,
 });
-
-/** Writes into the memory of a machine that stands still, as its guest would. */
-async function fill(qemu: QmpProcess, pages: ReadonlyMap<number, Buffer>, bytes: number): Promise<void> {
-  for (const number of readdirSync(`/proc/${qemu.pid}/fd`)) {
-    await using file = await open(`/proc/${qemu.pid}/fd/${number}`, 'r+').catch(() => undefined);
-    if (file === undefined || (await file.stat()).size !== bytes) continue;
-    for (const [index, page] of pages) await file.write(page, 0, pageBytes, index * pageBytes);
-    return;
-  }
-  throw new Error(`there is no memory of ${bytes} bytes`);
-}
 
 const randomPages = (indices: readonly number[]) =>
   new Map(indices.map((index) => [index, randomBytes(pageBytes)]));
@@ -51,8 +39,8 @@ async function filledMachine(host: TestHost) {
   const qemu = await host.startQemu(smallContract());
   const base = randomPages(Array.from({ length: 700 }, (_, index) => 300 + index * 3));
   const plugged = randomPages([0, 1, 2, 100_000, 262_143]);
-  await fill(qemu, base, baseBytes);
-  await fill(qemu, plugged, pluggedBytes);
+  await writeMemoryPages(qemu.pid, baseBytes, base);
+  await writeMemoryPages(qemu.pid, pluggedBytes, plugged);
   const list = listOf({
     base: { bytes: baseBytes, pages: base },
     plugged: { bytes: pluggedBytes, pages: plugged },
@@ -82,7 +70,7 @@ describe('the memory of a real QEMU', { timeout: 60_000 }, () => {
     await using folder = await Folder.create();
     await using host = await TestHost.create();
     const { qemu, list } = await filledMachine(host);
-    await fill(qemu, randomPages([303]), baseBytes); // after the transfer
+    await writeMemoryPages(qemu.pid, baseBytes, randomPages([303])); // after the transfer
     const { kept } = keptMemory();
     await using _kept = kept;
     await kept.keep(workspaceIn(folder), seal, list, await GuestMemory.open(qemu.pid));

@@ -84,6 +84,8 @@ describe('wdockd.yaml', () => {
       listen: { port: 7440 },
       policies: ['/etc/wireless-dock/policies'],
       visitorKernels: ['/boot', '/usr'],
+      baseImages: [],
+      keptMemory: { enabled: true, maxMiB: 8192 },
       profile: undefined,
       identity: { tpm: 'auto' },
       dbus: { serve: true },
