@@ -128,6 +128,21 @@ export const KeptMemoryFacts = z.strictObject({
 });
 export type KeptMemoryFacts = z.infer<typeof KeptMemoryFacts>;
 
+export const WarmUpProgress = z.strictObject({ pages: z.int(), ofPages: z.int(), wireBytes: z.int() });
+export type WarmUpProgress = z.infer<typeof WarmUpProgress>;
+
+/** What a warm-up has come to. */
+export const WarmUpOutcome = z.strictObject({
+  /** That were sent ahead. */
+  pages: z.int(),
+  /** That the other device had before, of those with content. */
+  known: z.int(),
+  wireBytes: z.int(),
+  /** Not ended before all were sent. */
+  whole: z.boolean(),
+});
+export type WarmUpOutcome = z.infer<typeof WarmUpOutcome>;
+
 const Nothing = z.strictObject({});
 
 export const controlMethods = {
@@ -228,6 +243,12 @@ export const controlMethods = {
   'workspace.forget-memory': {
     params: z.strictObject({ name: WorkspaceName }),
     result: z.strictObject({ removed: KeptMemoryFacts.optional() }),
+  },
+  /** Sends memory of a workspace that runs here ahead to a device that it may go to; ended without harm by an abort. */
+  'workspace.warm-up': {
+    params: z.strictObject({ name: WorkspaceName, device: z.string() }),
+    result: WarmUpOutcome,
+    progress: WarmUpProgress,
   },
   'workspace.start': {
     params: z.strictObject({

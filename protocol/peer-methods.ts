@@ -79,6 +79,11 @@ export const peerMethods = {
     /** What of its memory this device can rebuild. */
     result: z.strictObject({ pages: z.array(PageSourceFacts).max(256) }),
   },
+  /** What this device can rebuild of a VM that may come, and how much it takes ahead; refused where it takes nothing. */
+  'warm-up': {
+    params: z.strictObject({ workspace: WorkspaceName, uuid: z.uuid() }),
+    result: z.strictObject({ pages: z.array(PageSourceFacts).max(256), maxMiB: z.int().min(1) }),
+  },
   /** Starts QEMU, paused, of exactly this filling, and opens the memory channel. After it the hand-over decides. */
   receive: {
     params: z.strictObject({

@@ -23,6 +23,7 @@ import {
   showWorkspace,
   startWorkspace,
   stopWorkspace,
+  warmUpWorkspace,
 } from './commands/workspace.ts';
 import { removeWorkspace } from './commands/workspace-remove.ts';
 import { exitCodeHelp, exitCodes } from './exit-code.ts';
@@ -251,6 +252,16 @@ function addWorkspaceCommands(program: Command, runs: Runs): void {
       '\nIt says where the disk is, and which other device has a record of it. A\nworkspace whose home is another device is forgotten when that needs nothing\nfrom here any more.',
     )
     .action(runs(removeWorkspace));
+  workspace
+    .command('warm-up')
+    .argument('<name>')
+    .argument('<device>')
+    .description('send its memory ahead, so that the next dock is short')
+    .addHelpText(
+      'after',
+      '\nIt runs on meanwhile. Ctrl-C, a dock and a lost link end it without harm: what\nwas sent is of use.',
+    )
+    .action(runs(warmUpWorkspace));
   workspace
     .command('forget-memory')
     .argument('<name>')

@@ -73,6 +73,19 @@ const ConfigDocument = z.strictObject({
       maxMiB: z.int().min(1).default(8192),
     })
     .prefault({}),
+  /** Pages that are sent ahead, before a VM goes. */
+  warmUp: z
+    .strictObject({
+      /** Take them from other devices. */
+      accept: z.boolean().default(true),
+      /** Of one VM, on the disk of the device that takes them. */
+      maxMiB: z.int().min(1).default(2048),
+      /** Sent no faster than that. */
+      maxMbitPerS: z.number().min(0.1).max(1_000_000).default(30),
+      /** How long they are kept where the VM does not come. */
+      keepDays: z.number().min(0).max(365).default(7),
+    })
+    .prefault({}),
   network: z
     .strictObject({
       /** Bridge for guests in bridged mode; default: the one that a wired interface is a port of. */

@@ -1,24 +1,30 @@
 import { DockError } from '../../protocol/dock-error.ts';
 import type { BaseImages } from './disk/base-images.ts';
+import { digestText } from './kept/image.ts';
 import type { KeptMemory, KeptWorkspace } from './kept/kept-memory.ts';
 import type { OpenImage } from './kept/open-image.ts';
-import { listLength, type PageList } from './page-list.ts';
+import type { StoreThread } from './kept/store-thread.ts';
+import { hashBytes, listLength, type PageList } from './page-list.ts';
 import type { ReceivingSource, SendingSource, SourceFacts } from './page-source.ts';
+import type { WarmImages } from './warm/warm-images.ts';
+import { beginningOf, warmList } from './warm/warm-list.ts';
 
 /** The ways to have a page without its having travelled. */
-const kinds = { kept: 'kept', disk: 'disk' } as const;
+const kinds = { kept: 'kept', warm: 'warm', disk: 'disk' } as const;
 
 /** What a device can rebuild of a VM that comes to it, until it has come or does not come. */
 export class OfferedPages implements AsyncDisposable {
   readonly facts: readonly SourceFacts[];
-  readonly #kept: OpenImage | undefined;
+  /** Of memory, by their kinds. */
+  readonly #memory: ReadonlyMap<string, OpenImage>;
   readonly #images: BaseImages;
   readonly #held = new AsyncDisposableStack();
 
-  constructor(facts: readonly SourceFacts[], kept: OpenImage | undefined, images: BaseImages) {
+  constructor(facts: readonly SourceFacts[], memory: ReadonlyMap<string, OpenImage>, images: BaseImages) {
     this.facts = facts;
     this.#images = images;
-    this.#kept = kept === undefined ? undefined : this.#held.use(kept);
+    this.#memory = memory;
+    for (const image of memory.values()) this.#held.use(image);
   }
 
   /** Those that the other end has chosen, in its order. Throws `protocol` for one that was not offered. */
@@ -32,11 +38,11 @@ export class OfferedPages implements AsyncDisposable {
     if (offered === undefined) {
       throw new DockError('protocol', `pages are to be taken from ${kind} ${digest}, which was not offered`);
     }
-    const image = kind === kinds.kept ? this.#kept : await this.#images.open(digest);
+    const image = kind === kinds.disk ? await this.#images.open(digest) : this.#memory.get(kind);
     // One that is gone meanwhile has no pages: the exchange asks for them.
     if (image === undefined)
       return { ...offered, read: async (places) => Array.from(places, () => undefined) };
-    if (kind !== kinds.kept) this.#held.use(image);
+    if (kind === kinds.disk) this.#held.use(image);
     return { ...offered, read: async (places) => await image.read(places) };
   }
 
@@ -54,12 +60,34 @@ interface ForgettingWorkspace {
 export class KnownPages implements AsyncDisposable {
   readonly #kept: KeptMemory;
   readonly #images: BaseImages;
+  readonly #warm: WarmImages;
   readonly #ending = new AbortController();
   #looking: Promise<void> = Promise.resolve();
 
-  constructor(kept: KeptMemory, images: BaseImages) {
+  constructor(kept: KeptMemory, images: BaseImages, warm: WarmImages) {
     this.#kept = kept;
     this.#images = images;
+    this.#warm = warm;
+  }
+
+  /** A workspace was made, whose disk may stand on an image. */
+  lookForImages(): void {
+    this.#images.lookAgain();
+  }
+
+  /** Pages that other devices send ahead. */
+  get warm(): WarmImages {
+    return this.#warm;
+  }
+
+  /** For work on memory beside everything else. Dispose it. */
+  thread(): StoreThread {
+    return this.#kept.thread();
+  }
+
+  /** Notes what was sent ahead to a device. */
+  async noteWarm(workspace: KeptWorkspace, peer: string, hashes: Uint8Array): Promise<void> {
+    await this.#kept.noteWarm(workspace, peer, warmList(hashes));
   }
 
   /** What is kept of VMs' memory. */
@@ -84,6 +112,7 @@ export class KnownPages implements AsyncDisposable {
         if (!isKnown(device)) await this.#kept.forgetDevice(keptMemory, device).catch(() => undefined);
       }
     }
+    await this.#warm.expire(isKnown).catch(() => undefined); // the next start tries again
   }
 
   /** Removes what is kept because of a device: of its own workspaces all. */
@@ -92,25 +121,36 @@ export class KnownPages implements AsyncDisposable {
       if (record.homeDevice === device) await this.#kept.forget(keptMemory);
       else await this.#kept.forgetDevice(keptMemory, device);
     }
+    await this.#warm.forgetDevice(device);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ending.abort(new DockError('cancelled', 'wdockd is stopping'));
     await this.#looking;
+    await this.#warm[Symbol.asyncDispose]();
     await this.#kept[Symbol.asyncDispose]();
   }
 
   /**
    * At the device to which a VM comes.
-   * @param epoch in which its memory was kept here, where that may be used
+   * @param memory from whom it comes, and in which epoch its memory was kept here; absent where no memory may be used
    */
-  async offer(workspace: KeptWorkspace, epoch: number | undefined): Promise<OfferedPages> {
-    const kept = epoch === undefined ? undefined : await this.#kept.open(workspace, epoch);
+  async offer(
+    workspace: KeptWorkspace,
+    memory: { readonly peer: string; readonly epoch: number } | undefined,
+  ): Promise<OfferedPages> {
+    const images = new Map<string, OpenImage>();
+    if (memory !== undefined) {
+      const kept = await this.#kept.open(workspace, memory.epoch);
+      if (kept !== undefined) images.set(kinds.kept, kept);
+      const warm = await this.#warm.open(memory.peer, workspace.uuid);
+      if (warm !== undefined) images.set(kinds.warm, warm);
+    }
     const facts: SourceFacts[] = [];
-    if (kept !== undefined) facts.push(factsOf(kinds.kept, kept.facts.digest, kept.facts.list));
+    for (const [kind, image] of images) facts.push(factsOf(kind, image.facts.digest, image.facts.list));
     for (const { digest, blocks } of await this.#images.offers())
       facts.push({ kind: kinds.disk, digest, pages: blocks });
-    return new OfferedPages(facts, kept, this.#images);
+    return new OfferedPages(facts, images, this.#images);
   }
 
   /** At the device from which it goes: those of the offered ones of which it knows what is in them. */
@@ -122,7 +162,7 @@ export class KnownPages implements AsyncDisposable {
     const known: SendingSource[] = [];
     for (const { kind, digest, pages } of offered) {
       const twice = known.some((each) => each.digest === digest);
-      const list = twice ? undefined : await this.#list(workspace, peer, kind, digest);
+      const list = twice ? undefined : await this.#list(workspace, peer, { kind, digest, pages });
       if (list === undefined || listLength(list) !== pages) continue;
       known.push({ kind, digest, pages, hashes: list.hashes.buffer });
     }
@@ -132,9 +172,15 @@ export class KnownPages implements AsyncDisposable {
   async #list(
     workspace: KeptWorkspace,
     peer: string,
-    kind: string,
-    digest: string,
+    { kind, digest, pages }: SourceFacts,
   ): Promise<PageList | undefined> {
+    if (kind === kinds.warm) {
+      // It has what had come when the sending ended, which may be less than what was sent.
+      const sent = await this.#kept.warmThere(workspace, peer);
+      if (sent === undefined || sent.hashes.length < pages * hashBytes) return undefined;
+      const there = beginningOf(sent, pages);
+      return digestText(there) === digest ? there : undefined;
+    }
     if (kind === kinds.kept) return await this.#kept.there(workspace, peer, digest);
     return kind === kinds.disk ? await this.#images.list(digest) : undefined;
   }

@@ -128,6 +128,7 @@ export class Arrival {
     const table = this.#pages?.table;
     const workspace = this.#workspace;
     if (table === undefined || !workspace.mayKeepMemory(this.source)) return;
+    await workspace.surroundings.pages.warm.drop(this.source, workspace.keptMemory.uuid);
     const list = await listOfTable(table);
     const seal = { kind: 'kept', epoch: this.epoch, peer: this.source } as const;
     await workspace.surroundings.pages.kept.noteThere(workspace.keptMemory, seal, list);

@@ -6,6 +6,7 @@ import type { MachineFilling, WorkspaceRecord } from '../../protocol/workspace.t
 import type { CpuModels } from '../cpu-model/cpu-models.ts';
 import type { PeerHandlers } from '../daemon/handlers.ts';
 import { peerOf } from '../hand-over/position.ts';
+import type { KnownPages } from '../pages/known-pages.ts';
 import { requireQemu } from '../qemu/check-qemu.ts';
 import { writeFileDurably } from '../system/process/write-file-durably.ts';
 import { requireMemoryIsNotKept } from '../visit/read-host-memory.ts';
@@ -24,6 +25,9 @@ const freeDiskMiB = 64;
 export interface PeerHandlersParts extends TripHandlersParts {
   readonly chooser: ChooserSettings;
   readonly cpuModels: CpuModels;
+  readonly pages: KnownPages;
+  /** Throws where this device takes no pages ahead from that one. */
+  readonly mayTakeAhead: (deviceId: string) => void;
   readonly version: string;
   readonly stateFolder: string;
   readonly runtimeFolder: string;
@@ -131,13 +135,23 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
       });
       const { surroundings, highestEpoch } = workspace;
       const source = caller.deviceId;
-      const keptIn = workspace.mayKeepMemory(source) ? highestEpoch : undefined;
-      const offered = await surroundings.pages.offer(workspace.keptMemory, keptIn);
+      const memory = workspace.mayKeepMemory(source) ? { peer: source, epoch: highestEpoch } : undefined;
+      const offered = await surroundings.pages.offer(workspace.keptMemory, memory);
       workspace.arrival = new Arrival(workspace, { source, epoch: params.epoch, offered }, (epoch, laying) =>
         prepareToRun(workspace, epoch, parts.adapting, laying),
       );
       await workspace.handOver.input({ in: 'expect', peer: source });
       return { pages: [...offered.facts] };
+    },
+    'warm-up': async ({ workspace: name, uuid }, { caller }) => {
+      const { pages, mayTakeAhead } = parts;
+      mayTakeAhead(caller.deviceId);
+      const known = workspaces.find(name);
+      const kept = known?.record.contract.uuid === uuid ? known : undefined;
+      const place = kept?.keptMemory ?? { name, uuid, folder: '' };
+      const epoch = kept?.highestEpoch ?? -1;
+      await using offered = await pages.offer(place, { peer: caller.deviceId, epoch });
+      return { pages: [...offered.facts], maxMiB: pages.warm.maxMiB };
     },
     receive: async (params, { caller, signal }) => {
       const workspace = involved(params.workspace, caller.deviceId);

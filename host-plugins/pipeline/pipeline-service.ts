@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { duplexPair } from 'node:stream';
 import type { Logger } from 'pino';
 import type { HostDescription } from '../../protocol/agent-channel.ts';
 import { DockError } from '../../protocol/dock-error.ts';
@@ -17,6 +18,7 @@ import { BaseImages } from '../pages/disk/base-images.ts';
 import { KeptMemory } from '../pages/kept/kept-memory.ts';
 import { keptMemoryKey } from '../pages/kept/seal.ts';
 import { KnownPages } from '../pages/known-pages.ts';
+import { WarmImages } from '../pages/warm/warm-images.ts';
 import type { Identity } from '../pairing/identity.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import type { WorkspacePlaces } from '../presence/workspace-places.ts';
@@ -24,6 +26,7 @@ import { readAccelerator } from '../qemu/accelerator.ts';
 import type { HostInventory } from '../system/host-inventory/host-inventory.ts';
 import type { HostNetwork } from '../system/network/host-network.ts';
 import type { Channels } from '../tunnel/channels.ts';
+import { channelNames } from '../workspace/paths.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { WorkspaceStore } from '../workspace/workspace-store.ts';
 import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
@@ -134,7 +137,29 @@ export class PipelineService implements Service {
         runtimeFolder: config.runtimeFolder,
         log,
       }),
+      new WarmImages({
+        key: keptMemoryKey(identity.privateKeyPem),
+        folder: join(config.stateFolder, 'warm'),
+        settings: config.warmUp,
+        now: () => systemClock.wall(),
+        log,
+      }),
     );
+    const mayTakeAhead = (deviceId: string): void => {
+      const { trust: level } = trust.byId(deviceId) ?? {};
+      if (config.warmUp.accept && config.device.class !== 'kiosk' && level !== undefined && level !== 'kiosk')
+        return;
+      throw new DockError('peer-refused', `"${self.name}" takes no pages ahead from this device`);
+    };
+    channels.accept(channelNames.warm('*'), async ({ deviceId, deviceName }) => {
+      mayTakeAhead(deviceId);
+      const [outer, inner] = duplexPair();
+      pages.warm.receive(deviceId, inner).catch((error: unknown) => {
+        log.info({ peer: deviceName, err: error }, 'pages that came ahead ended early');
+        inner.destroy();
+      });
+      return outer;
+    });
     this.#pages = pages;
     const cpuModels = new CpuModels({
       deviceName: self.name,
@@ -212,6 +237,7 @@ export class PipelineService implements Service {
         adapting,
         selfId: identity.id,
         cpuModels,
+        warming: { peers, maxBytesPerS: config.warmUp.maxMbitPerS * bytesPerMegabit },
       }),
       ...tripCalls,
       ...deviceStateHandlers({
@@ -229,6 +255,8 @@ export class PipelineService implements Service {
       ...trips,
       chooser,
       cpuModels,
+      pages,
+      mayTakeAhead,
       version: parts.version,
       stateFolder: config.stateFolder,
       runtimeFolder: config.runtimeFolder,

@@ -57,6 +57,8 @@ export async function startTrip(
       await workspace.adaptation?.stop(
         new DockError('cancelled', `"${workspace.name}" leaves for "${target.name}"`),
       );
+      // What it has sent ahead is of use already.
+      await workspace.warmUp?.stop(new DockError('cancelled', `"${workspace.name}" leaves`));
       try {
         const outcome = await runTrip(workspace, { kind, target, emit }, parts.trips, limits);
         emit({ kind: 'trip-done', at: clock.wall(), outcome });

@@ -8,10 +8,12 @@ import { cpuShape, shapesFor } from './cpu-shapes.ts';
 import { type CreateParts, createWorkspace } from './create-workspace.ts';
 import { type RemoveParts, removeWorkspace } from './remove-workspace.ts';
 import { startWorkspace, stopWorkspace } from './start-workspace.ts';
+import { type WarmUpParts, warmUp } from './warm-up.ts';
 
 export interface WorkspaceHandlersParts extends CreateParts, RemoveParts {
   readonly adapting: AdaptSurroundings;
   readonly cpuModels: CpuModels;
+  readonly warming: WarmUpParts;
 }
 
 export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandlers {
@@ -40,6 +42,7 @@ export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandler
     'workspace.create': async (params, { signal }) =>
       await oneByOne(async () => {
         const { workspace, disk, cpuModel } = await createWorkspace(parts, params, signal);
+        workspace.surroundings.pages.lookForImages();
         return { status: status(workspace), disk, cpuModel };
       }),
     'workspace.list': async () => workspaces.statuses(),
@@ -82,6 +85,8 @@ export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandler
         return { ...status(workspace), state: 'stopped' as const };
       });
     },
+    'workspace.warm-up': async ({ name, device }, { progress, signal }) =>
+      await warmUp(parts.warming, workspaces.get(name), trust.find(device), progress, signal),
     'workspace.forget-memory': async ({ name }) => {
       const workspace = workspaces.get(name);
       const facts = await keptOf(workspace);

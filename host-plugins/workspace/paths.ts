@@ -42,6 +42,7 @@ export function workspacePaths(
 export const channelNames = {
   disk: (workspace: string): string => `disk/${workspace}`,
   memory: (workspace: string, epoch: number): string => `memory/${workspace}/${epoch}`,
+  warm: (workspace: string): string => `warm/${workspace}`,
   anchor: (workspace: string): string => `anchor/${workspace}`,
 } as const;
 

@@ -101,6 +101,8 @@ export class Workspace implements AsyncDisposable {
   idle: Promise<void> = Promise.resolve();
   /** The migration that is under way from here. */
   departure: OutgoingSide | undefined;
+  /** Pages that are being sent ahead; `stop` returns when that is over. */
+  warmUp: { stop(why: DockError): Promise<void> } | undefined;
   /** A VM that is expected or on its way here. */
   arrival: IncomingSide | undefined;
   /** What was laid for the VM that comes, until its adapting takes it over. */

@@ -45,6 +45,8 @@ export interface LabOptions {
   readonly systemBuses?: Partial<Record<'mid' | 'pc', string>>;
   /** Policies of the devices themselves, before those of their classes; see docs/policies.md. */
   readonly policies?: Partial<Record<'mid' | 'pc', string>>;
+  /** Folders with images that the PC has, and knows pages by; default: none. */
+  readonly pcBaseImages?: readonly string[];
   readonly progress: Progress;
 }
 
@@ -107,6 +109,7 @@ export class Lab implements AsyncDisposable {
           folder: join(folder, name),
           profile,
           systemBus: options.systemBuses?.[name],
+          baseImages: name === 'pc' ? options.pcBaseImages : undefined,
         }),
       );
     options.progress(`starting wdockd on both devices, with ${describeEmulator(guest.settled.emulator)}`);

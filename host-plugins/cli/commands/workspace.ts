@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import type { controlMethods } from '../../../protocol/control-methods.ts';
+import type { controlMethods, WarmUpProgress } from '../../../protocol/control-methods.ts';
 import { type CommandRun, done } from '../command-context.ts';
 import { formatBytes, formatMiB } from '../render/quantities.ts';
 import { renderGuestLine, renderWorkspace, renderWorkspaces } from '../render/render-status.ts';
@@ -105,6 +105,22 @@ export async function stopWorkspace(
     daemon.call('workspace.stop', params, { signal: run.signal }),
   );
   run.print({ workspace }, `${name} is stopped.`);
+  return done;
+}
+
+export async function warmUpWorkspace(run: CommandRun, name: string, device: string): Promise<number> {
+  const onProgress = ({ pages, ofPages, wireBytes }: WarmUpProgress) => {
+    if (run.json || pages % 4096 !== 0) return;
+    run.terminal.err(`  ${pages} of ${ofPages} pages, ${formatBytes(wireBytes)}`);
+  };
+  const warmUp = await run.withDaemon((daemon) =>
+    daemon.call('workspace.warm-up', { name, device }, { signal: run.signal, onProgress }),
+  );
+  const rest = warmUp.whole ? '' : '; the rest goes with the next dock';
+  run.print(
+    { warmUp },
+    `${warmUp.pages} pages were sent ahead in ${formatBytes(warmUp.wireBytes)}, ${warmUp.known} were there${rest}.`,
+  );
   return done;
 }
 

@@ -36,6 +36,7 @@ export class BaseImages {
   /** Lists that are whole, by their files. */
   readonly #known = new Map<string, BlockListFacts>();
   #sockets = 0;
+  #pause = new AbortController();
 
   constructor(parts: BaseImagesParts) {
     this.#parts = parts;
@@ -46,13 +47,18 @@ export class BaseImages {
     while (!signal.aborted) {
       try {
         await this.refresh(signal);
-        await delay(lookEveryMs, undefined, { signal, ref: false });
       } catch (error) {
-        if (signal.aborted) return;
-        this.#parts.log.warn({ err: error }, 'base images cannot be looked for');
-        await delay(lookEveryMs, undefined, { signal, ref: false }).catch(() => undefined);
+        if (!signal.aborted) this.#parts.log.warn({ err: error }, 'base images cannot be looked for');
       }
+      const waiting = AbortSignal.any([signal, this.#pause.signal]);
+      await delay(lookEveryMs, undefined, { signal: waiting, ref: false }).catch(() => undefined);
+      this.#pause = new AbortController();
     }
+  }
+
+  /** There may be a new one: `watch` looks again at once. */
+  lookAgain(): void {
+    this.#pause.abort();
   }
 
   /** Looks for images and lists what is new, one after the other; what cannot be listed is a line in the log. */

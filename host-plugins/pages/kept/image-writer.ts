@@ -1,30 +1,15 @@
-import { constants, zstdCompressSync } from 'node:zlib';
 import { DockError } from '../../../protocol/dock-error.ts';
-import { bytesOf, hashBytes, listLength, type PageList, pageBytes } from '../page-list.ts';
+import { hashBytes, listLength, type PageList } from '../page-list.ts';
+import { ChunkPacker, type DiskBudget } from './chunk-packer.ts';
 import { HashIndex } from './hash-index.ts';
-import { chunkName, chunkPages, digestText, type Image, type ImageSeal, nowhere } from './image.ts';
+import { chunkName, digestText, type Image, type ImageSeal, nowhere } from './image.ts';
 import type { ImageFolder } from './image-folder.ts';
-import { nameOf, Sealing } from './seal.ts';
 
 /** An old chunk of which less than this part is needed still is not kept for it: its pages are written anew. */
 const leastUse = 0.5;
-const compression = { params: { [constants.ZSTD_c_compressionLevel]: 1 } };
-
-export interface DiskBudget {
-  /** What the image may take, bytes. */
-  readonly maxBytes: number;
-  /** What has to stay free on the file system, bytes. */
-  readonly leaveFreeBytes: number;
-}
 
 /** The content of a page, good until the next call; undefined where it is not what its hash says. */
 export type ReadPage = (page: number) => Uint8Array | undefined;
-
-interface WrittenChunk {
-  readonly name: Buffer;
-  readonly bytes: number;
-  readonly pages: number;
-}
 
 /**
  * Writes the image of a list of pages beside the one that is there, taking over the chunks of that one where they are
@@ -33,22 +18,14 @@ interface WrittenChunk {
  */
 export class ImageWriter {
   readonly #folder: ImageFolder;
-  readonly #key: Buffer;
-  readonly #sealing: Sealing;
-  readonly #budget: DiskBudget;
+  readonly #packer: ChunkPacker;
   readonly #list: PageList;
   readonly #chunkOf: Uint32Array;
   readonly #slotOf: Uint8Array;
-  readonly #chunks: WrittenChunk[] = [];
-  readonly #pack = Buffer.alloc(chunkPages * pageBytes);
-  readonly #packed: number[] = [];
-  #bytes = 0;
 
   private constructor(folder: ImageFolder, key: Buffer, list: PageList, budget: DiskBudget) {
     this.#folder = folder;
-    this.#key = key;
-    this.#sealing = new Sealing(key);
-    this.#budget = budget;
+    this.#packer = new ChunkPacker(folder, key, budget);
     this.#list = list;
     this.#chunkOf = new Uint32Array(listLength(list)).fill(nowhere);
     this.#slotOf = new Uint8Array(listLength(list));
@@ -63,14 +40,17 @@ export class ImageWriter {
     budget: DiskBudget,
   ): { image: Image; written: number } {
     folder.make();
-    const old = readOld(folder);
+    const old = readOldImage(folder);
     folder.sweep(old);
     const writer = new ImageWriter(folder, key, wanted.list, budget);
     try {
       if (old !== undefined) writer.#takeOver(old);
       const written = writer.#writeRest(readPage);
-      const image = writer.#image(wanted.seal, wanted.at);
-      writer.#requireRoom(image.chunks.count * 64 + listLength(image.list) * 41);
+      const { list } = wanted;
+      const chunks = writer.#packer.chunks();
+      writer.#packer.requireRoom(imageBytes(chunks.count, listLength(list)));
+      const places = { chunkOf: writer.#chunkOf, slotOf: writer.#slotOf };
+      const image: Image = { ...wanted, digest: digestText(list), ...places, chunks };
       folder.writeImage(image);
       return { image, written };
     } catch (error) {
@@ -95,12 +75,9 @@ export class ImageWriter {
     }
     const numbers = new Map<number, number>();
     for (const [chunk, slots] of [...used].sort(([one], [other]) => one - other)) {
-      const pages = old.chunks.pages[chunk] ?? 0;
-      const bytes = old.chunks.bytes[chunk] ?? 0;
-      if (slots.size < pages * leastUse || sizes.get(chunkName(old.chunks, chunk)) !== bytes) continue;
-      const name = Buffer.from(old.chunks.names.subarray(chunk * hashBytes, (chunk + 1) * hashBytes));
-      numbers.set(chunk, this.#chunks.push({ name, bytes, pages }) - 1);
-      this.#bytes += bytes;
+      const enough = slots.size >= (old.chunks.pages[chunk] ?? 0) * leastUse;
+      const whole = sizes.get(chunkName(old.chunks, chunk)) === old.chunks.bytes[chunk];
+      if (enough && whole) numbers.set(chunk, this.#packer.adopt(old.chunks, chunk));
     }
     found.forEach((before, page) => {
       const chunk = before === nowhere ? undefined : numbers.get(old.chunkOf[before] ?? nowhere);
@@ -109,79 +86,42 @@ export class ImageWriter {
   }
 
   #writeRest(readPage: ReadPage): number {
-    const index = new HashIndex(this.#list.hashes);
+    const { hashes } = this.#list;
+    const index = new HashIndex(hashes);
     let written = 0;
     for (let page = 0; page < this.#chunkOf.length; page += 1) {
       if (this.#chunkOf[page] !== nowhere) continue;
-      const first = index.find(this.#list.hashes, page * hashBytes) ?? page;
+      const first = index.find(hashes, page * hashBytes) ?? page;
       if (first !== page) continue; // the same as one before; it follows below
       const content = readPage(page);
       if (content === undefined) continue;
-      this.#pack.set(content, this.#packed.length * pageBytes);
-      this.#packed.push(page);
+      const hash = hashes.subarray(page * hashBytes, (page + 1) * hashBytes);
+      const { chunk, slot } = this.#packer.add(hash, content);
+      this.#put(page, chunk, slot);
       written += 1;
-      if (this.#packed.length === chunkPages) this.#flush();
     }
-    this.#flush();
+    this.#packer.flush();
     this.#chunkOf.forEach((chunk, page) => {
       if (chunk !== nowhere) return;
-      const first = index.find(this.#list.hashes, page * hashBytes) ?? page;
+      const first = index.find(hashes, page * hashBytes) ?? page;
       this.#put(page, this.#chunkOf[first] ?? nowhere, this.#slotOf[first] ?? 0);
     });
     return written;
-  }
-
-  #flush(): void {
-    if (this.#packed.length === 0) return;
-    const hashes = this.#packed.map((page) =>
-      bytesOf(this.#list.hashes.subarray(page * hashBytes, (page + 1) * hashBytes)),
-    );
-    const name = nameOf(this.#key, Buffer.concat(hashes));
-    const content = zstdCompressSync(this.#pack.subarray(0, this.#packed.length * pageBytes), compression);
-    this.#requireRoom(content.length);
-    const bytes = this.#folder.writeChunk(this.#sealing, name.toString('hex'), content);
-    this.#bytes += bytes;
-    const chunk = this.#chunks.push({ name, bytes, pages: this.#packed.length }) - 1;
-    this.#packed.forEach((page, slot) => void this.#put(page, chunk, slot));
-    this.#packed.length = 0;
-  }
-
-  #requireRoom(bytes: number): void {
-    const { maxBytes, leaveFreeBytes } = this.#budget;
-    if (this.#bytes + bytes > maxBytes) {
-      throw new DockError('does-not-fit', `it takes more than the ${mib(maxBytes)} MiB that it may`);
-    }
-    const free = this.#folder.freeBytes();
-    if (free - bytes < leaveFreeBytes) {
-      throw new DockError('does-not-fit', `only ${mib(free)} MiB are free in ${this.#folder.path}`);
-    }
   }
 
   #put(page: number, chunk: number, slot: number): void {
     this.#chunkOf[page] = chunk;
     this.#slotOf[page] = slot;
   }
+}
 
-  #image(seal: ImageSeal, at: number): Image {
-    return {
-      seal,
-      at,
-      digest: digestText(this.#list),
-      list: this.#list,
-      chunkOf: this.#chunkOf,
-      slotOf: this.#slotOf,
-      chunks: {
-        count: this.#chunks.length,
-        names: Buffer.concat(this.#chunks.map(({ name }) => name)),
-        bytes: Uint32Array.from(this.#chunks, ({ bytes }) => bytes),
-        pages: Uint32Array.from(this.#chunks, ({ pages }) => pages),
-      },
-    };
-  }
+/** About what the file takes that says what there is. */
+export function imageBytes(chunks: number, pages: number): number {
+  return chunks * 64 + pages * 41;
 }
 
 /** One that is damaged is not built upon. */
-function readOld(folder: ImageFolder): Image | undefined {
+export function readOldImage(folder: ImageFolder): Image | undefined {
   try {
     return folder.readImage();
   } catch (error) {
@@ -189,8 +129,4 @@ function readOld(folder: ImageFolder): Image | undefined {
     if (kind === 'untrusted' || kind === 'protocol') return undefined;
     throw error;
   }
-}
-
-function mib(bytes: number): number {
-  return Math.floor(bytes / 2 ** 20);
 }

@@ -1,9 +1,12 @@
 // The thread that reads, compresses and seals kept memory, below everything else that this computer has to do.
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
+import { zstdDecompressSync } from 'node:zlib';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { listLength, pageBytes } from '../page-list.ts';
-import { chunkBytesOf, type Image, nowhere } from './image.ts';
+import { packPages, scanMemory } from '../warm/scan-memory.ts';
+import { chunkBytesOf, chunkPages, type Image, nowhere } from './image.ts';
+import { ImageAppender } from './image-appender.ts';
 import { ImageFolder } from './image-folder.ts';
 import { ImageReader } from './image-reader.ts';
 import { ImageWriter } from './image-writer.ts';
@@ -13,6 +16,7 @@ import type { ImageFacts, ImagePlace, ReadPages, StoreJob } from './store-jobs.t
 const { key: keyBytes, urgent } = workerData as { key: Uint8Array; urgent: boolean };
 const key = Buffer.from(keyBytes);
 let reader: ImageReader | undefined;
+let appender: ImageAppender | undefined;
 
 if (!urgent) {
   try {
@@ -54,7 +58,26 @@ function perform(job: StoreJob) {
     }
     case 'read':
       return readPages(job.indices);
+    case 'append-begin':
+      appender = ImageAppender.begin(folderOf(job.place), key, job.known, job.budget);
+      return appender !== undefined;
+    case 'append': {
+      const maxOutputLength = chunkPages * pageBytes;
+      appending().append(zstdDecompressSync(job.packed, { maxOutputLength }));
+      return appending().pages;
+    }
+    case 'append-end':
+      return factsOf(appending().end(job.seal, job.at));
+    case 'scan':
+      return scanMemory(job.files, job.hashes, job.maxPages);
+    case 'pack':
+      return packPages(job.files, job.pages);
   }
+}
+
+function appending(): ImageAppender {
+  if (appender === undefined) throw new DockError('internal', 'nothing is being appended to');
+  return appender;
 }
 
 function readPages(indices: Uint32Array): ReadPages {

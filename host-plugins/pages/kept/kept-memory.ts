@@ -104,6 +104,28 @@ export class KeptMemory implements AsyncDisposable {
     });
   }
 
+  /** Notes what was sent ahead to another device. */
+  async noteWarm(workspace: KeptWorkspace, peer: string, list: PageList): Promise<void> {
+    await this.#guarded(workspace, 'what was sent ahead is not noted', async () => {
+      await using thread = this.thread();
+      const place = warmThereOf(workspace, peer);
+      const budget = { maxBytes: this.#parts.settings.maxMiB * 2 ** 20, leaveFreeBytes: 0 };
+      const seal = { kind: 'warm', number: 0, peer } as const;
+      await thread.do({ job: 'keep', place, list, seal, at: this.#parts.now(), budget, files: [] });
+    });
+  }
+
+  /** What was sent ahead to that device. */
+  async warmThere(workspace: KeptWorkspace, peer: string): Promise<PageList | undefined> {
+    await using image = await this.#open(workspace, warmThereOf(workspace, peer));
+    return image?.facts.list;
+  }
+
+  /** For work on memory beside everything else. Dispose it. */
+  thread(): StoreThread {
+    return new StoreThread(this.#parts.key, { urgent: false });
+  }
+
   /** The image of a VM that comes back, when there is one that this epoch has left here. Dispose it after the arrival. */
   async open(workspace: KeptWorkspace, epoch: number): Promise<OpenImage | undefined> {
     await this.#finish(workspace);
@@ -139,7 +161,8 @@ export class KeptMemory implements AsyncDisposable {
 
   /** Removes what has to do with a device: what it keeps, and what is kept here for the way back from it. */
   async forgetDevice(workspace: KeptWorkspace, device: string): Promise<void> {
-    await rm(thereOf(workspace, device).path, { recursive: true, force: true });
+    for (const place of [thereOf(workspace, device), warmThereOf(workspace, device)])
+      await rm(place.path, { recursive: true, force: true });
     await this.#finish(workspace);
     const of = await this.#open(workspace, hereOf(workspace)).then(async (image) => {
       await image?.[Symbol.asyncDispose]();
@@ -151,10 +174,10 @@ export class KeptMemory implements AsyncDisposable {
   /** Those because of whom something of it is kept here. */
   async devices(workspace: KeptWorkspace): Promise<string[]> {
     const names = await readdir(workspace.folder).catch(() => []);
-    const lists = names.filter((name) => name.startsWith(therePrefix));
+    const lists = names.flatMap((name) => /^(?:there|warm)-(.*)$/.exec(name)?.[1] ?? []);
     await using image = await this.#open(workspace, hereOf(workspace));
     const peer = image === undefined ? [] : [image.facts.seal.peer];
-    return [...lists.map((name) => name.slice(therePrefix.length)), ...peer];
+    return [...lists, ...peer];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -214,14 +237,17 @@ export class KeptMemory implements AsyncDisposable {
 }
 
 const hereName = 'here';
-const therePrefix = 'there-';
 
 function hereOf({ folder, uuid }: KeptWorkspace): ImagePlace {
   return { path: join(folder, hereName), machine: `${uuid}/here` };
 }
 
 function thereOf({ folder, uuid }: KeptWorkspace, peer: string): ImagePlace {
-  return { path: join(folder, `${therePrefix}${peer}`), machine: `${uuid}/there/${peer}` };
+  return { path: join(folder, `there-${peer}`), machine: `${uuid}/there/${peer}` };
+}
+
+function warmThereOf({ folder, uuid }: KeptWorkspace, peer: string): ImagePlace {
+  return { path: join(folder, `warm-${peer}`), machine: `${uuid}/warm-there/${peer}` };
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -1,7 +1,8 @@
 import type { PageList } from '../page-list.ts';
+import type { LackingPages } from '../warm/scan-memory.ts';
+import type { DiskBudget } from './chunk-packer.ts';
 import type { MemoryFile } from './guest-memory.ts';
 import type { ImageSeal } from './image.ts';
-import type { DiskBudget } from './image-writer.ts';
 
 /** Where an image is, and of which machine. */
 export interface ImagePlace {
@@ -23,7 +24,28 @@ export type StoreJob =
       readonly files: readonly MemoryFile[];
     }
   | { readonly job: 'open'; readonly place: ImagePlace }
-  | { readonly job: 'read'; readonly indices: Uint32Array };
+  | { readonly job: 'read'; readonly indices: Uint32Array }
+  /** Pages that come, behind so many that are there: `append`s follow, and an `append-end`. */
+  | {
+      readonly job: 'append-begin';
+      readonly place: ImagePlace;
+      readonly known: number;
+      readonly budget: DiskBudget;
+    }
+  | { readonly job: 'append'; readonly packed: Uint8Array }
+  | { readonly job: 'append-end'; readonly seal: ImageSeal; readonly at: number }
+  /** What of a machine's memory has none of these hashes. */
+  | {
+      readonly job: 'scan';
+      readonly files: readonly MemoryFile[];
+      readonly hashes: readonly Uint8Array[];
+      readonly maxPages: number;
+    }
+  | {
+      readonly job: 'pack';
+      readonly files: readonly MemoryFile[];
+      readonly pages: Pick<LackingPages, 'files' | 'indices'>;
+    };
 
 /** What there is of an image. */
 export interface ImageFacts {
@@ -48,4 +70,11 @@ export type StoreResult<J extends StoreJob['job']> = {
   /** Undefined where there is none. */
   readonly open: ImageFacts | undefined;
   readonly read: ReadPages;
+  /** Whether it goes on there. */
+  readonly 'append-begin': boolean;
+  /** Pages so far. */
+  readonly append: number;
+  readonly 'append-end': ImageFacts;
+  readonly scan: LackingPages;
+  readonly pack: { readonly packed: Uint8Array; readonly hashes: Uint8Array };
 }[J];

@@ -1,9 +1,10 @@
 import { createCipheriv, hash } from 'node:crypto';
 import { pino } from 'pino';
+import type { DiskBudget } from '../../../host-plugins/pages/kept/chunk-packer.ts';
 import type { Image } from '../../../host-plugins/pages/kept/image.ts';
 import type { ImageFolder } from '../../../host-plugins/pages/kept/image-folder.ts';
 import { ImageReader } from '../../../host-plugins/pages/kept/image-reader.ts';
-import { type DiskBudget, ImageWriter } from '../../../host-plugins/pages/kept/image-writer.ts';
+import { ImageWriter } from '../../../host-plugins/pages/kept/image-writer.ts';
 import { KeptMemory, type KeptMemoryParts } from '../../../host-plugins/pages/kept/kept-memory.ts';
 import { PageListBuilder, pageBytes } from '../../../host-plugins/pages/page-list.ts';
 

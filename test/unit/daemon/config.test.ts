@@ -86,6 +86,7 @@ describe('wdockd.yaml', () => {
       visitorKernels: ['/boot', '/usr'],
       baseImages: [],
       keptMemory: { enabled: true, maxMiB: 8192 },
+      warmUp: { accept: true, maxMiB: 2048, maxMbitPerS: 30, keepDays: 7 },
       profile: undefined,
       identity: { tpm: 'auto' },
       dbus: { serve: true },
