@@ -5,6 +5,7 @@ import { DeviceClass, HostProfile } from './host-profile.ts';
 import { TripOutcome } from './outcome.ts';
 import { PresenceStatus } from './presence.ts';
 import { ProgressEvent } from './progress-event.ts';
+import { ResumeOutcome, SuspendOutcome } from './suspension.ts';
 import { TrustLevel } from './trust-level.ts';
 import { WorkspaceName } from './workspace.ts';
 
@@ -33,10 +34,10 @@ export const WorkspaceStatus = z.strictObject({
   homeDevice: z.string().optional(),
   /**
    * `here`: this device owns it and it runs here; `stopped`: owned here and not running; `away`: another device
-   * owns it; `moving`: in a hand-over; `stuck`: a person has to look, `detail` says why and what to do;
+   * owns it; `suspended`: it runs nowhere, its memory is in a directory, `detail` says which; `moving`: in a hand-over; `stuck`: a person has to look, `detail` says why and what to do;
    * `broken`: its record or journal cannot be read, and all but showing it is refused; `detail` as well.
    */
-  state: z.enum(['here', 'stopped', 'away', 'moving', 'stuck', 'broken']),
+  state: z.enum(['here', 'stopped', 'suspended', 'away', 'moving', 'stuck', 'broken']),
   runsOn: z.string().optional(),
   /** Absent where it is broken. */
   epoch: z.int().optional(),
@@ -289,6 +290,25 @@ export const controlMethods = {
   undock: {
     params: z.strictObject({ workspace: WorkspaceName.optional() }),
     result: TripOutcome,
+    progress: ProgressEvent,
+  },
+  /**
+   * Writes the running VM to a directory, from where `resume` lets it go on. Only of a workspace that is at home here.
+   * `now`: it stops first. Until it is whole there the VM runs on here, whatever fails.
+   */
+  suspend: {
+    params: z.strictObject({
+      workspace: WorkspaceName.optional(),
+      /** Absolute. */
+      directory: z.string().startsWith('/'),
+      now: z.boolean().default(false),
+    }),
+    result: SuspendOutcome,
+    progress: ProgressEvent,
+  },
+  resume: {
+    params: z.strictObject({ workspace: WorkspaceName.optional(), directory: z.string().startsWith('/') }),
+    result: ResumeOutcome,
     progress: ProgressEvent,
   },
   /** Ends the running trip of a workspace, up to the hand-over; after it, refused with the reason. */

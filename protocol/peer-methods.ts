@@ -100,6 +100,14 @@ export const peerMethods = {
     }),
     result: Nothing,
   },
+  /**
+   * Asks the home device of a suspended workspace for it, by one that has the image: the home then offers it in this
+   * epoch. Refused with `conflict` for any image but the one that the workspace is in now.
+   */
+  claim: {
+    params: z.strictObject({ workspace: WorkspaceName, image: z.string() }),
+    result: z.strictObject({ epoch: z.int().min(1) }),
+  },
   abandon: {
     params: z.strictObject({ workspace: WorkspaceName, epoch: z.int(), reason: z.string() }),
     result: Nothing,

@@ -62,6 +62,8 @@ export const WorkspaceRecord = z.strictObject({
   lanChange: LanChange.optional(),
   /** Policy overrides of this workspace, a YAML file's path. */
   policy: z.string().optional(),
+  /** Where it was suspended last, for people: whether it is still is in the journal. `at`: ms since 1970. */
+  suspended: z.strictObject({ directory: z.string(), image: z.string(), at: z.number() }).optional(),
   /** Whether it shall run: what a power cut has ended is then started again. */
   wanted: z.enum(['running', 'stopped']).default('stopped'),
   /** It visits this device, and nothing of it is kept here; not even this record, once it has left. */

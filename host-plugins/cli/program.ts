@@ -11,6 +11,7 @@ import { pair } from './commands/pair.ts';
 import { checkPolicies, explainPolicy } from './commands/policy.ts';
 import { simulateTrace } from './commands/simulate.ts';
 import { status } from './commands/status.ts';
+import { resume, suspend } from './commands/suspend.ts';
 import { triggers } from './commands/triggers.ts';
 import { cancel, dock, undock } from './commands/trip.ts';
 import { version } from './commands/version.ts';
@@ -129,6 +130,27 @@ export function buildProgram(context: CommandContext, end: (code: number) => voi
     .addOption(workspaceOption())
     .addHelpText('after', '\nIt is made small enough first; when it does not fit, nothing is changed.')
     .action(runs(undock));
+  program
+    .command('suspend')
+    .argument('[workspace]', 'which (default: the only one)')
+    .description('write the running workspace to a directory, such as a USB drive, and end it here')
+    .requiredOption('--to <directory>', 'where; it has to be there')
+    .option('--now', 'stop it first; by default it runs while most of it is written')
+    .addHelpText(
+      'after',
+      '\nIt is encrypted for this device and those that are trusted as owned, read back,\nand only then ended here. Until then it runs on here, whatever fails: a full\ndrive, one that is pulled, Ctrl-C. To the same directory again, it writes what\nis new. Its disk stays at home.\n\nExample:\n  wdock suspend --to /media/stick',
+    )
+    .action(runs(suspend));
+  program
+    .command('resume')
+    .argument('<directory>', 'where it was suspended to')
+    .description('let a suspended workspace go on here, and make it fit')
+    .option('-w, --workspace <name>', 'which workspace (default: the only one there)')
+    .addHelpText(
+      'after',
+      '\nAn image can be resumed once. Away from its home device, that has to be in\nreach: it has the disk, and gives the workspace to one device only.\n\nExample:\n  wdock resume /media/stick',
+    )
+    .action(runs(resume));
   program
     .command('cancel')
     .description('end the dock or undock that is under way, up to its hand-over')

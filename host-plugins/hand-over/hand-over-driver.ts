@@ -313,7 +313,10 @@ export class HandOverDriver implements AsyncDisposable {
   #scheduleRetry(): void {
     clearTimeout(this.#retry);
     const { position } = this.#state;
-    const rests = position.at === 'away' || (position.at === 'owner' && !('halted' in this.#state));
+    const rests =
+      position.at === 'away' ||
+      position.at === 'suspended' ||
+      (position.at === 'owner' && !('halted' in this.#state));
     if (rests || !this.#recovered || this.#closing.signal.aborted || this.#failure !== undefined) return;
     this.#retry = setTimeout(() => {
       this.input({ in: 'retry' }).catch((error: unknown) => {

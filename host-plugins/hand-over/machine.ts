@@ -10,11 +10,15 @@ import type {
   StartingState,
   State,
   Step,
+  SuspendedState,
+  WakingState,
 } from './state.ts';
 import { stepAway } from './step-away.ts';
 import { stepOwner } from './step-owner.ts';
 import { stepOffering, stepReleased } from './step-source.ts';
+import { stepSuspended } from './step-suspended.ts';
 import { stepAccepting, stepLost, stepStarting } from './step-target.ts';
+import { stepWaking } from './step-waking.ts';
 
 export type StepFunction = (state: State, input: Input, settings: HandOverSettings) => Step;
 
@@ -39,5 +43,9 @@ export const step: StepFunction = (state, input, settings) => {
       return stepOffering(state as OfferingState, input, settings);
     case 'released':
       return stepReleased(state as ReleasedState, input, settings);
+    case 'suspended':
+      return stepSuspended(state as SuspendedState, input, settings);
+    case 'waking':
+      return stepWaking(state as WakingState, input, settings);
   }
 };

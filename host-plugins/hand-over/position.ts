@@ -11,10 +11,13 @@ const known = {
   voided: Epoch,
 };
 
+/** The suspended VM's image, by its id (host-plugins/suspend/format): the one that this epoch is in. */
+const image = z.string().min(1);
+
 /**
  * Where a device stands about a workspace: all that survives a crash, rebuilt from the journal alone. Only
- * `starting`, `owner` and `offering` may run the VM; of two devices at most one is at any of them at any instant,
- * unless a person forced it.
+ * `starting`, `owner`, `offering` of a VM that runs, and `waking` may run it; of two devices at most one is at any of
+ * them at any instant, unless a person forced it.
  */
 export const Position = z.discriminatedUnion('at', [
   /** Another device owns it, or nobody yet. `peer` is the other side of the last hand-over. */
@@ -27,10 +30,32 @@ export const Position = z.discriminatedUnion('at', [
   z.strictObject({ at: z.literal('lost'), epoch: Epoch, peer: deviceId }),
   /** Owns it, and it has run. `offered`: the highest epoch ever offered; none is offered twice. */
   z.strictObject({ at: z.literal('owner'), epoch: Epoch, offered: Epoch, peer: deviceId.optional() }),
-  /** Owns `owned`, has offered `epoch`; may take the offer back at any time. */
-  z.strictObject({ at: z.literal('offering'), owned: Epoch, epoch: Epoch, peer: deviceId }),
-  /** Gave `epoch` away; never runs the VM again by itself. */
-  z.strictObject({ at: z.literal('released'), owned: Epoch, epoch: Epoch, peer: deviceId }),
+  /** Owns `owned`, has offered `epoch`; may take the offer back at any time. With `image`: what it owns is suspended. */
+  z.strictObject({
+    at: z.literal('offering'),
+    owned: Epoch,
+    epoch: Epoch,
+    peer: deviceId,
+    image: image.optional(),
+  }),
+  /** Gave `epoch` away; never runs the VM again by itself. With `image`: what it gave is in that image. */
+  z.strictObject({
+    at: z.literal('released'),
+    owned: Epoch,
+    epoch: Epoch,
+    peer: deviceId,
+    image: image.optional(),
+  }),
+  /** Owns it, and it runs nowhere: its memory is in the image. `offered` as for an owner. */
+  z.strictObject({
+    at: z.literal('suspended'),
+    epoch: Epoch,
+    offered: Epoch,
+    image,
+    peer: deviceId.optional(),
+  }),
+  /** Owns it; its memory was loaded from the image, and whether the guest has run since is not known to the journal yet. */
+  z.strictObject({ at: z.literal('waking'), epoch: Epoch, image, peer: deviceId.optional() }),
 ]);
 export type Position = z.infer<typeof Position>;
 export type PositionAt<A extends Position['at']> = Extract<Position, { at: A }>;
@@ -47,12 +72,14 @@ export function highestEpoch(position: Position): Epoch {
     case 'away':
       return Math.max(position.granted, position.voided);
     case 'owner':
+    case 'suspended':
       return position.offered;
     case 'accepting':
     case 'starting':
     case 'lost':
     case 'offering':
     case 'released':
+    case 'waking':
       return position.epoch;
   }
 }
@@ -64,5 +91,18 @@ export function peerOf(position: Position): string | undefined {
 
 /** Whether this position lets the device run the VM by its own decision. */
 export function mayRun(position: Position): boolean {
-  return position.at === 'starting' || position.at === 'owner' || position.at === 'offering';
+  switch (position.at) {
+    case 'starting':
+    case 'owner':
+    case 'waking':
+      return true;
+    case 'offering':
+      return position.image === undefined;
+    case 'away':
+    case 'accepting':
+    case 'lost':
+    case 'released':
+    case 'suspended':
+      return false;
+  }
 }

@@ -3,6 +3,7 @@ import type { Position } from './position.ts';
 import { type State, type Step, send, stay, type VmState } from './state.ts';
 import { withdraw } from './step-source.ts';
 import { running } from './step-target.ts';
+import { awake } from './step-waking.ts';
 
 /**
  * Where to go on after a restart, from the journal's position and the QEMU that is found, and nothing else.
@@ -44,18 +45,24 @@ export function recover(position: Position, vm: VmState): Step {
       return stay({ position, inspecting: true }, { do: 'inspect-disk', epoch: position.epoch });
     case 'owner':
       if (vm === 'gone') return stay({ position }, { do: 'power-cut' });
-      // An owner's `inmigrate` is a start from a saved state, which goes on by itself.
-      return stay(
-        { position },
-        ...(vm === 'running' || vm === 'inmigrate' ? [] : [{ do: 'resume' } as const]),
-      );
+      // An owner's `inmigrate` is a start from a saved state, which goes on by itself. One that runs is resumed, too:
+      // an image may be written of it, which nobody wants any more, and would stop it.
+      return stay({ position }, ...(vm === 'inmigrate' ? [] : [{ do: 'resume' } as const]));
     case 'offering':
       return withdraw(
         { position, ...(vm === 'gone' ? { gone: true as const } : {}) },
         'wdockd was restarted before the VM was released',
       );
     case 'released':
-      if (vm !== 'gone' && vm !== 'postmigrate') return contradiction();
+      if (vm !== 'gone' && (vm !== 'postmigrate' || position.image !== undefined)) return contradiction();
       return stay({ position, kept: vm === 'postmigrate' });
+    case 'suspended':
+      // It was not ended yet, or was being loaded: the image has all of it.
+      return stay({ position }, ...(vm === 'gone' ? [] : [{ do: 'quit' } as const]));
+    case 'waking':
+      if (vm === 'paused') return stay({ position }, { do: 'resume' });
+      if (vm === 'running') return awake(position, true);
+      if (vm !== 'gone') return contradiction();
+      return stay({ position, inspecting: true }, { do: 'inspect-disk', epoch: position.epoch });
   }
 }

@@ -29,7 +29,9 @@ export type State =
   | LostState
   | OwnerState
   | OfferingState
-  | ReleasedState;
+  | ReleasedState
+  | SuspendedState
+  | WakingState;
 
 export interface AwayState {
   readonly position: PositionAt<'away'>;
@@ -65,6 +67,10 @@ export interface OwnerState {
   readonly position: PositionAt<'owner'>;
   /** It could not be made to run; tried again. */
   readonly halted?: true;
+  /** Its memory is being written to an image; `switched`: our QEMU has completed, and cannot run again by itself. */
+  readonly saving?: 'writing' | 'switched';
+  /** Our QEMU died after it had completed. */
+  readonly gone?: true;
 }
 
 export interface OfferingState {
@@ -85,12 +91,33 @@ export interface ReleasedState {
   readonly inspecting?: 'lost' | 'force';
 }
 
+export interface SuspendedState {
+  readonly position: PositionAt<'suspended'>;
+  readonly forcing?: true;
+}
+
+export interface WakingState {
+  readonly position: PositionAt<'waking'>;
+  /** The first `cont` did not go through, provably before any instruction: it must be suspended again. */
+  readonly voiding?: string;
+  /** The guest runs, which could not be journaled yet. */
+  readonly running?: true;
+  /** Our QEMU is gone; it waits for the disk's evidence. */
+  readonly inspecting?: true;
+}
+
 export type Input =
   /** The daemon's wish: give the VM to this device. */
   | { readonly in: 'offer'; readonly peer: string }
   /** The next offer of this device is welcome (undefined: nobody's is). */
   | { readonly in: 'expect'; readonly peer: string | undefined }
   | { readonly in: 'cancel'; readonly reason: string }
+  /** The daemon's wish: from now on our QEMU may stop to have its memory written to an image. */
+  | { readonly in: 'save' }
+  /** The image was not finished; the VM shall run. */
+  | { readonly in: 'save-failed'; readonly reason: string }
+  /** After `vm-switched`: the image is durable, has all of the VM, and was read back. */
+  | { readonly in: 'image-whole'; readonly image: string }
   /** A person says that the other device is lost. */
   | { readonly in: 'force' }
   | { readonly in: 'message'; readonly from: string; readonly message: Say }
@@ -104,7 +131,7 @@ export type Input =
   | { readonly in: 'vm-switched' }
   /** Source: QEMU says failed or cancelled; it may have made the VM run again by itself. */
   | { readonly in: 'migration-failed'; readonly reason: string }
-  /** Target: the incoming state is complete, the VM is paused. */
+  /** Target, or suspended: the incoming state is complete, the VM is paused. */
   | { readonly in: 'vm-loaded' }
   | { readonly in: 'vm-gone' }
   | { readonly in: 'resumed' }
@@ -156,10 +183,16 @@ export type HandOverEvent =
   | { readonly kind: 'lost'; readonly epoch: Epoch }
   | { readonly kind: 'power-cut'; readonly epoch: Epoch }
   | { readonly kind: 'forced'; readonly epoch: Epoch; readonly memory: 'kept' | 'dropped' }
+  /** Its memory is in the image, the copy here was ended. */
+  | { readonly kind: 'suspended'; readonly epoch: Epoch; readonly image: string }
   /** Another device owns a newer epoch; the copy here was ended. */
   | { readonly kind: 'superseded'; readonly epoch: Epoch }
   /** What was asked cannot be done where things stand. */
-  | { readonly kind: 'rejected'; readonly what: 'offer' | 'cancel' | 'force'; readonly reason: string }
+  | {
+      readonly kind: 'rejected';
+      readonly what: 'offer' | 'cancel' | 'force' | 'save' | 'wake';
+      readonly reason: string;
+    }
   | { readonly kind: 'warning'; readonly text: string };
 
 export interface Step {

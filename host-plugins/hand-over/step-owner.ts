@@ -37,8 +37,17 @@ export function stepOwner(state: OwnerState, input: Input, settings: HandOverSet
         emit({ kind: 'warning', text: `QEMU does not let the VM run, trying again: ${input.reason}` }),
       );
     case 'vm-gone':
-      return powerCut(position);
+      // Completed, so the image can have everything and nothing ran since: it can still be suspended.
+      return state.saving === 'switched' ? stay({ ...state, gone: true }) : powerCut(position);
+    case 'save':
+      return save(state);
+    case 'vm-switched':
+      return stay(state.saving === undefined ? state : { ...state, saving: 'switched' });
+    case 'image-whole':
+      return suspend(state, input.image);
+    case 'save-failed':
     case 'cancel':
+      if (state.saving !== undefined) return runOn(state, input.reason);
       return stay(state, emit({ kind: 'rejected', what: 'cancel', reason: 'no hand-over is under way' }));
     case 'force':
       return stay(
@@ -46,8 +55,9 @@ export function stepOwner(state: OwnerState, input: Input, settings: HandOverSet
         emit({ kind: 'rejected', what: 'force', reason: 'this device owns the VM already' }),
       );
     case 'journal-failed': {
-      if (input.position.at !== 'offering') return stay(state);
       const reason = `the journal could not be written: ${input.reason}`;
+      if (input.position.at === 'suspended') return runOn(state, reason);
+      if (input.position.at !== 'offering') return stay(state);
       return stay(state, emit({ kind: 'rejected', what: 'offer', reason }));
     }
     default:
@@ -55,8 +65,60 @@ export function stepOwner(state: OwnerState, input: Input, settings: HandOverSet
   }
 }
 
+function save(state: OwnerState): Step {
+  const reason = state.halted ? 'the VM does not run on this device' : 'it is being suspended already';
+  if (state.halted || state.saving !== undefined)
+    return stay(state, emit({ kind: 'rejected', what: 'save', reason }));
+  return stay({ ...state, saving: 'writing' });
+}
+
+/**
+ * Only of a QEMU that has completed, and of one that did not run since: an image that came about in any other way is
+ * older than the disk, or may become so.
+ */
+function suspend(state: OwnerState, image: string): Step {
+  if (state.saving !== 'switched') {
+    const reason = 'the VM has run on since its memory was written';
+    return stay(state, emit({ kind: 'rejected', what: 'save', reason }));
+  }
+  const { offered, peer } = state.position;
+  const epoch = offered + 1;
+  const position: Position = {
+    at: 'suspended',
+    epoch,
+    offered: epoch,
+    image,
+    ...(peer === undefined ? {} : { peer }),
+  };
+  return {
+    state: { position },
+    effects: [
+      commit(position, `suspended as epoch ${epoch} in image ${image}`),
+      { do: 'quit' },
+      emit({ kind: 'suspended', epoch, image }),
+    ],
+  };
+}
+
+/** It was not suspended. The image, whole or not, is no copy that anybody may run: no journal names it. */
+function runOn({ position, gone }: OwnerState, reason: string): Step {
+  const { epoch } = position;
+  return {
+    state: { position },
+    effects: [
+      ...(gone
+        ? [emit({ kind: 'power-cut', epoch }), { do: 'power-cut' } as const]
+        : [{ do: 'resume' } as const]),
+      emit({ kind: 'withdrawn', epoch, reason }),
+    ],
+  };
+}
+
 function offer(state: OwnerState, peer: string): Step {
   const { epoch: owned, offered } = state.position;
+  if (state.saving !== undefined) {
+    return stay(state, emit({ kind: 'rejected', what: 'offer', reason: 'the VM is being suspended' }));
+  }
   if (state.halted) {
     return stay(
       state,

@@ -9,6 +9,7 @@ import {
   type OfferingState,
   type ReleasedState,
   record,
+  type Say,
   type Step,
   send,
   stay,
@@ -19,18 +20,23 @@ export function stepOffering(state: OfferingState, input: Input, settings: HandO
   const { position } = state;
   const newer = supersededBy(input, position, position.epoch, settings);
   if (newer !== undefined) return yieldTo(newer, position);
+  const suspended = position.image !== undefined;
   switch (input.in) {
     case 'message':
       return hear(state, input.from, input.message);
     case 'vm-stopped':
-      return stay(state, { do: 'continue-migration', epoch: position.epoch });
+      return stay(
+        state,
+        ...(suspended ? [] : [{ do: 'continue-migration', epoch: position.epoch } as const]),
+      );
     case 'vm-switched':
-      return release({ ...state, switched: true });
+      return suspended ? stay(state) : release({ ...state, switched: true });
     case 'migration-failed':
-      return withdraw(state, input.reason);
+      return suspended ? stay(state) : withdraw(state, input.reason);
     case 'cancel':
       return withdraw(state, input.reason);
     case 'vm-gone':
+      if (suspended) return stay(state);
       // Completed, so the target has everything and nothing ran since: the move can still be finished.
       return state.switched
         ? release({ ...state, gone: true })
@@ -63,13 +69,13 @@ function hear(
   if (from !== position.peer || epoch !== position.epoch) {
     // Somebody who thinks of an epoch that ran here, or that was never to be his.
     if (say === 'go' && epoch <= position.owned) {
-      return stay(state, ...send(from, { say: 'running', epoch: position.owned }));
+      return stay(state, ...send(from, owns(position)));
     }
     if ((say === 'accept' || say === 'ready') && epoch !== position.owned) {
       return stay(state, ...send(from, { say: 'withdrawn', epoch }));
     }
     if ((say === 'lost' || say === 'running' || say === 'moved') && epoch < position.owned) {
-      return stay(state, ...send(from, { say: 'running', epoch: position.owned }));
+      return stay(state, ...send(from, owns(position)));
     }
     return stay(state);
   }
@@ -87,15 +93,20 @@ function hear(
   }
 }
 
+/** Of a VM that is suspended nobody can say that it has run in this epoch. */
+function owns({ owned, image }: PositionAt<'offering' | 'released'>): Say {
+  return { say: image === undefined ? 'running' : 'moved', epoch: owned };
+}
+
 /**
  * Only when both are known: the target has everything (`ready`), and our own QEMU cannot run again by itself
  * (`switched`). Until it has completed, QEMU resumes the VM of its own accord when the migration fails, even if the
- * target has loaded all of it.
+ * target has loaded all of it. What is suspended has no QEMU here.
  */
 function release(state: OfferingState): Step {
-  if (!state.ready || !state.switched) return stay(state);
-  const { owned, epoch, peer } = state.position;
-  const position: PositionAt<'released'> = { at: 'released', owned, epoch, peer };
+  const { owned, epoch, peer, image } = state.position;
+  if (!state.ready || (!state.switched && image === undefined)) return stay(state);
+  const position: PositionAt<'released'> = { at: 'released', owned, epoch, peer, ...withImage(image) };
   return {
     state: { position, kept: !state.gone },
     effects: [
@@ -111,7 +122,8 @@ function release(state: OfferingState): Step {
  * anyway, so a full disk does not keep the VM from running.
  */
 export function withdraw(state: OfferingState, reason: string): Step {
-  const { owned, epoch, peer } = state.position;
+  const { owned, epoch, peer, image } = state.position;
+  if (image !== undefined) return withdrawImage(state, image, reason);
   const position: Position = { at: 'owner', epoch: owned, offered: epoch, peer };
   const run: Effect[] = state.gone
     ? [emit({ kind: 'power-cut', epoch: owned }), { do: 'power-cut' }]
@@ -120,6 +132,21 @@ export function withdraw(state: OfferingState, reason: string): Step {
     state: { position },
     effects: [
       ...run,
+      record(position, `withdrew epoch ${epoch}: ${reason}`),
+      ...send(peer, { say: 'withdrawn', epoch }),
+      emit({ kind: 'withdrawn', epoch, reason }),
+    ],
+  };
+}
+
+/** It is suspended as before; no more needs the journal for that than above. A QEMU that is here has only loaded it. */
+function withdrawImage({ position: before }: OfferingState, image: string, reason: string): Step {
+  const { owned, epoch, peer } = before;
+  const position: Position = { at: 'suspended', epoch: owned, offered: epoch, image, peer };
+  return {
+    state: { position },
+    effects: [
+      { do: 'quit' },
       record(position, `withdrew epoch ${epoch}: ${reason}`),
       ...send(peer, { say: 'withdrawn', epoch }),
       emit({ kind: 'withdrawn', epoch, reason }),
@@ -149,7 +176,7 @@ export function stepReleased(state: ReleasedState, input: Input, settings: HandO
       // The target offers it onward or back to us: it has run there.
       if (input.from === peer && say === 'offer' && about > epoch) return settle(position, epoch, false);
       if (say === 'go' && about <= position.owned) {
-        return stay(state, ...send(input.from, { say: 'running', epoch: position.owned }));
+        return stay(state, ...send(input.from, owns(position)));
       }
       if ((say === 'accept' || say === 'ready') && about < epoch && about !== position.owned) {
         return stay(state, ...send(input.from, { say: 'withdrawn', epoch: about }));
@@ -165,7 +192,7 @@ export function stepReleased(state: ReleasedState, input: Input, settings: HandO
     case 'force':
       return stay({ ...state, inspecting: 'force' }, { do: 'inspect-disk', epoch });
     case 'disk-inspected': {
-      const memoryIsGood = state.kept && input.disk === 'untouched';
+      const memoryIsGood = (state.kept || position.image !== undefined) && input.disk === 'untouched';
       if (state.inspecting === 'force') return force(state, memoryIsGood);
       if (state.inspecting !== 'lost') return stay(state);
       return memoryIsGood
@@ -200,9 +227,19 @@ function settle(position: PositionAt<'released'>, granted: number, tell: boolean
   };
 }
 
-/** The epoch after the one that never ran. The copy here is as it was when it was stopped. */
+/** The epoch after the one that never ran. The copy here, or in the image, is as it was when it was stopped. */
 function takeBack(state: ReleasedState, reason: string): Step {
   const epoch = state.position.epoch + 1;
+  if (state.position.image !== undefined) {
+    const position = suspendedIn(state.position.image, epoch, state.position.peer);
+    return {
+      state: { position },
+      effects: [
+        commit(position, `suspended again, as epoch ${epoch}: ${reason}`),
+        emit({ kind: 'taken-back', epoch, reason }),
+      ],
+    };
+  }
   const position: Position = { at: 'owner', epoch, offered: epoch, peer: state.position.peer };
   return {
     state: { position },
@@ -218,6 +255,18 @@ function takeBack(state: ReleasedState, reason: string): Step {
 /** Memory that is not good ends before the journal owns: a restart in between must not find and run it. */
 function force(state: ReleasedState, memoryIsGood: boolean): Step {
   const epoch = state.position.epoch + forceLeap;
+  const { image, peer } = state.position;
+  if (image !== undefined && memoryIsGood) {
+    const suspended = suspendedIn(image, epoch, peer);
+    return {
+      state: { position: suspended },
+      effects: [
+        commit(suspended, 'a person forced it; it is suspended again'),
+        emit({ kind: 'forced', epoch, memory: 'kept' }),
+        ...send(peer, { say: 'moved', epoch }),
+      ],
+    };
+  }
   const position: Position = { at: 'owner', epoch, offered: epoch, peer: state.position.peer };
   return {
     state: { position },
@@ -229,4 +278,10 @@ function force(state: ReleasedState, memoryIsGood: boolean): Step {
       ...send(position.peer, { say: 'running', epoch }),
     ],
   };
+}
+
+const withImage = (image: string | undefined) => (image === undefined ? {} : { image });
+
+function suspendedIn(image: string, epoch: number, peer: string): PositionAt<'suspended'> {
+  return { at: 'suspended', epoch, offered: epoch, image, peer };
 }

@@ -1,7 +1,14 @@
 import type { WorkspaceStatus } from '../../protocol/control-methods.ts';
 import type { MetricFamily } from './metric-text.ts';
 
-const states: readonly WorkspaceStatus['state'][] = ['here', 'stopped', 'away', 'moving', 'stuck'];
+const states: readonly WorkspaceStatus['state'][] = [
+  'here',
+  'stopped',
+  'suspended',
+  'away',
+  'moving',
+  'stuck',
+];
 
 /** What is asked for when it is read. */
 export interface PresentState {

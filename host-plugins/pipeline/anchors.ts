@@ -195,7 +195,8 @@ export class Anchors {
     await keeper?.follow(event);
     if (event.kind === 'voided' || event.kind === 'superseded') await this.#dropCarrier(workspace, false);
     // Not before: until the VM runs over there it may come back, and need all of it again.
-    if (event.kind === 'settled' && carrier !== undefined) this.#finishInBackground(workspace);
+    const hasLeft = event.kind === 'settled' || event.kind === 'suspended';
+    if (hasLeft && carrier !== undefined) this.#finishInBackground(workspace);
     this.#show(workspace);
   }
 

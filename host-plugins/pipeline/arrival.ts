@@ -5,11 +5,15 @@ import type { peerMethods } from '../../protocol/peer-methods.ts';
 import { ArrivingPages } from '../pages/arriving-pages.ts';
 import { listOfTable } from '../pages/kept/list-of-table.ts';
 import type { OfferedPages } from '../pages/known-pages.ts';
+import type { ReceivingSource } from '../pages/page-source.ts';
 import { serveChannelToUnixSocket } from '../tunnel/forward-unix-listener.ts';
 import { channelNames } from '../workspace/paths.ts';
 import type { HostReadiness, Workspace } from '../workspace/workspace.ts';
 
 type Receive = z.output<(typeof peerMethods)['receive']['params']>;
+
+/** Brings the state to this socket, of a QEMU that waits there; disposed when it is whole, lost, or not wanted. */
+export type BringState = (socket: string) => Disposable;
 
 /** Lays this host's ways for the workspace in an epoch (adapt-workspace.ts, prepareToRun). */
 export type PrepareHere = (epoch: number, signal: AbortSignal) => Promise<HostReadiness>;
@@ -34,6 +38,7 @@ export class Arrival {
   readonly #waiting = new AbortController();
   /** Ends what is laid for the VM here, when it does not come. */
   readonly #laying = new AbortController();
+  readonly #lost = Promise.withResolvers<DockError>();
   #memory: Disposable | undefined;
   #pages: ArrivingPages | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -53,12 +58,20 @@ export class Arrival {
     this.#timer.unref();
   }
 
+  /** Why the state did not arrive, when the hand-over has been told. */
+  get lost(): Promise<DockError> {
+    return this.#lost.promise;
+  }
+
   get over(): AbortSignal {
     return this.#waiting.signal;
   }
 
-  /** Starts QEMU for exactly this filling, and opens the memory's channel to it. When it throws, nothing runs. */
-  async receive(params: Receive, signal: AbortSignal): Promise<void> {
+  /**
+   * Starts QEMU for exactly this filling, and opens the way for its state: the memory's channel, or `bring`. When it throws,
+   * nothing runs.
+   */
+  async receive(params: Receive, signal: AbortSignal, bring?: BringState): Promise<void> {
     const { keeper, paths, surroundings, name } = this.#workspace;
     const sources = await this.#offered.take(params.pages);
     this.guest = params.guest;
@@ -72,10 +85,18 @@ export class Arrival {
         surroundings.log.warn({ workspace: name, err: error }, 'the way for it could not be laid early');
     });
     this.#workspace.readiness = readiness;
+    this.#memory = bring?.(paths.run.incomingSocket) ?? this.#serveChannel(sources);
+    this.#awaitState().catch((error: unknown) => {
+      surroundings.log.error({ workspace: name, err: error }, 'the hand-over could not be told of the state');
+    });
+  }
+
+  #serveChannel(sources: readonly ReceivingSource[]): Disposable {
+    const { paths, surroundings, name } = this.#workspace;
     let taken = false;
     const pages = new ArrivingPages(sources);
     this.#pages = pages;
-    this.#memory = serveChannelToUnixSocket(
+    return serveChannelToUnixSocket(
       surroundings.channels,
       channelNames.memory(name, this.epoch),
       ({ deviceId, deviceName }) => {
@@ -87,9 +108,6 @@ export class Arrival {
       },
       (qemu) => pages.join(qemu, (error) => this.#onBrokenPages(error), this.#waiting.signal),
     );
-    this.#awaitState().catch((error: unknown) => {
-      surroundings.log.error({ workspace: name, err: error }, 'the hand-over could not be told of the state');
-    });
   }
 
   /** QEMU sees its connection end, and with it the state is lost. */
@@ -116,6 +134,7 @@ export class Arrival {
       surroundings.log.warn({ workspace: name, err: error }, 'the state did not arrive');
       await keeper.end({ neverRan: true });
       await handOver.input({ in: 'vm-gone' });
+      this.#lost.resolve(DockError.from(error));
     } finally {
       this.#memory?.[Symbol.dispose]();
       await this.#pages?.[Symbol.asyncDispose]();

@@ -16,6 +16,7 @@ import type { Adaptation } from './adaptation.ts';
 import { Arrival } from './arrival.ts';
 import type { ChooserSettings } from './choose.ts';
 import { chooseForPeer, requireAllowed } from './choose-for-peer.ts';
+import { offerImage } from './claim-image.ts';
 import { cpuShape } from './cpu-shapes.ts';
 import { requireRunningHere, startTrip, type TripHandlersParts } from './trip-handlers.ts';
 
@@ -182,6 +183,16 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
       }
       return {};
     },
+    claim: async ({ workspace: name, image }, { caller, signal }) => {
+      const workspace = workspaces.get(name);
+      if (!workspace.isHome || trust.byId(caller.deviceId)?.trust !== 'owned') {
+        throw new DockError(
+          'peer-refused',
+          `your device may not resume "${name}" from an image: its home, this device, has to trust it as owned`,
+        );
+      }
+      return { epoch: await offerImage(workspace, image, caller.deviceId, signal) };
+    },
     abandon: async ({ workspace: name, epoch, reason }, { caller, signal }) => {
       const workspace = workspaces.find(name);
       const arrival = workspace?.arrival;
@@ -259,8 +270,8 @@ function requireFilling(
 }
 
 /** Refuses before anything has begun what would fail in the middle. */
-async function requireRoom(
-  { stateFolder, runtimeFolder }: PeerHandlersParts,
+export async function requireRoom(
+  { stateFolder, runtimeFolder }: Pick<PeerHandlersParts, 'stateFolder' | 'runtimeFolder'>,
   kernel: { image: string; initrd: string } | undefined,
 ): Promise<void> {
   for (const folder of [stateFolder, runtimeFolder]) {

@@ -35,8 +35,9 @@ import { bottomImages } from './bottom-images.ts';
 import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
 import { cpuCheck, shapesFor } from './cpu-shapes.ts';
 import { deviceStateHandlers } from './device-handlers.ts';
-import { peerHandlers } from './peer-handlers.ts';
+import { peerHandlers, requireRoom } from './peer-handlers.ts';
 import { systemClock } from './stage-clock.ts';
+import { suspendHandlers } from './suspend-handlers.ts';
 import { type TripHandlersParts, tripHandlers } from './trip-handlers.ts';
 import { workspaceHandlers } from './workspace-handlers.ts';
 import { workspacePlaces } from './workspace-places.ts';
@@ -240,6 +241,19 @@ export class PipelineService implements Service {
         warming: { peers, maxBytesPerS: config.warmUp.maxMbitPerS * bytesPerMegabit },
       }),
       ...tripCalls,
+      ...suspendHandlers({
+        identity,
+        trust,
+        workspaces: this.#workspaces,
+        peers,
+        chooser,
+        adapting,
+        anchors,
+        cpuModels,
+        requireRoom: async ({ kernel }) => await requireRoom(config, kernel),
+        clock: systemClock,
+        onEnd: onChange,
+      }),
       ...deviceStateHandlers({
         workspaces: this.#workspaces,
         devices,

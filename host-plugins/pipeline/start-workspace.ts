@@ -12,6 +12,7 @@ import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
 import { cpuShape } from './cpu-shapes.ts';
 import { linkOf } from './lan-change.ts';
 import { addressesAtStart, decideAtStart } from './network-at-start.ts';
+import { requireAwake } from './require-awake.ts';
 
 /** How long a guest that was asked to power off may take, ms; a desktop with open documents needs a while. */
 const powerDownLimitMs = 120_000;
@@ -37,6 +38,7 @@ export async function startWorkspace(
   signal: AbortSignal,
 ): Promise<Adaptation> {
   const { keeper, handOver, name } = workspace;
+  requireAwake(workspace);
   if (!workspace.isOwner) {
     throw new DockError(
       'conflict',

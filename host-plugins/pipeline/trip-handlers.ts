@@ -7,6 +7,7 @@ import { peerOf } from '../hand-over/position.ts';
 import type { TrustStore } from '../pairing/trust-store.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
+import { requireAwake } from './require-awake.ts';
 import { leavesNothing, runTrip, type TripSurroundings } from './run-trip.ts';
 import type { Workspaces } from './workspaces.ts';
 
@@ -97,6 +98,7 @@ export function tripHandlers(
     },
     undock: async ({ workspace: name }, { progress, signal }) => {
       const workspace = workspaces.get(name);
+      requireAwake(workspace);
       if (workspace.isOwner && workspace.isHome) {
         throw new DockError(
           'conflict',
@@ -165,6 +167,7 @@ function riskNotAccepted(kiosk: string, workspace: string): DockError {
 }
 
 export function requireRunningHere(workspace: Workspace): void {
+  requireAwake(workspace);
   if (!workspace.isOwner) {
     const where = workspace.status().runsOn ?? 'another device';
     throw new DockError('conflict', `"${workspace.name}" runs on "${where}"; undock it first`);

@@ -7,6 +7,7 @@ import { type AdaptSurroundings, adaptWorkspace } from './adapt-workspace.ts';
 import { cpuShape, shapesFor } from './cpu-shapes.ts';
 import { type CreateParts, createWorkspace } from './create-workspace.ts';
 import { type RemoveParts, removeWorkspace } from './remove-workspace.ts';
+import { requireAwake } from './require-awake.ts';
 import { startWorkspace, stopWorkspace } from './start-workspace.ts';
 import { type WarmUpParts, warmUp } from './warm-up.ts';
 
@@ -74,6 +75,7 @@ export function workspaceHandlers(parts: WorkspaceHandlersParts): ControlHandler
     },
     'workspace.stop': async ({ name, force }, { signal }) => {
       const workspace = workspaces.get(name);
+      requireAwake(workspace);
       if (!workspace.isOwner) {
         throw new DockError(
           'conflict',

@@ -46,6 +46,7 @@ function whereIs(workspace: Workspace): WorkspacePlace['where'] {
       return owner === undefined ? 'none' : { at: owner };
     }
     case 'stopped':
+    case 'suspended':
     case 'stuck':
     case 'broken':
       return 'none';

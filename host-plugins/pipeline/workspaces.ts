@@ -259,17 +259,22 @@ export class Workspaces {
     const { log } = this.#parts.surroundings;
     const { position } = workspace.handOver.state;
     // The disk comes first: a QEMU that lost it answers nothing until it is back, and another device may wait for it.
-    if ((await workspace.keeper.isLeft()) || (workspace.isHome && position.at !== 'owner')) {
+    const servesOthers = workspace.isHome && position.at !== 'owner' && position.at !== 'waking';
+    if ((await workspace.keeper.isLeft()) || servesOthers) {
       await workspace.openDisk(signal);
     }
     const machine = await workspace.keeper.adopt(signal);
     log.info({ workspace: workspace.name, position: position.at, qemu: machine?.qemu.pid }, 'found again');
     await workspace.handOver.recover();
+    if (workspace.image !== undefined) await workspace.keeper.leave();
+    await workspace.restSuspended(signal);
     await this.#parts.anchors.recover(workspace, signal).catch((error: unknown) => {
       log.error({ workspace: workspace.name, err: error }, 'what was kept of another LAN is lost');
     });
     this.#parts.onChange(workspace);
-    if (workspace.isOwner && workspace.machine !== undefined) adaptWorkspace(workspace, this.#parts.adapting);
+    const adapts = workspace.adaptation?.epoch === workspace.epoch;
+    if (workspace.isOwner && workspace.machine !== undefined && !adapts)
+      adaptWorkspace(workspace, this.#parts.adapting);
     if (workspace.isOver) await this.#forget(workspace);
   }
 
@@ -349,6 +354,8 @@ export class Workspaces {
         case 'withdrawn':
         case 'taken-back':
         case 'forced':
+          // Offered from its image and not taken; one that runs has nothing to rest.
+          await workspace.restSuspended(signal);
           break;
         default:
           break;

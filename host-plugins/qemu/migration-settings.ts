@@ -54,14 +54,19 @@ const saving = {
   'auto-converge': false,
 } as const;
 
+/** To somebody who only reads: the VM runs while most of it is read, and it is decided here when it stops for the rest. */
+const suspending = { ...moving, 'return-path': false } as const;
+
+const capabilitiesOf = { move: moving, save: saving, suspend: suspending } as const;
+
 /** Sets every capability that we use, whatever an earlier move or saved state left. */
 export async function setMigration(
   qmp: Qmp,
-  purpose: 'move' | 'save',
+  purpose: keyof typeof capabilitiesOf,
   limits: MigrationLimits,
   signal: AbortSignal,
 ): Promise<void> {
-  const capabilities = Object.entries(purpose === 'move' ? moving : saving).map(([capability, state]) => ({
+  const capabilities = Object.entries(capabilitiesOf[purpose]).map(([capability, state]) => ({
     capability,
     state,
   }));

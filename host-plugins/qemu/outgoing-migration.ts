@@ -67,6 +67,8 @@ export class OutgoingMigration {
   readonly #convergence: Convergence | undefined;
   readonly #readWire: ReadWire;
   readonly #stall = new StallWatch();
+  /** A stall is no reason to give up. */
+  #patient = false;
 
   private constructor(
     qmp: QmpClient,
@@ -90,17 +92,20 @@ export class OutgoingMigration {
       readonly socket: string;
       readonly limits?: MigrationLimits;
       readonly readWire?: ReadWire;
+      /** `suspend`: whoever listens only reads, and may take its time; default: `move`. */
+      readonly purpose?: 'move' | 'suspend';
       readonly onEvent?: (event: MigrationEvent) => void;
     },
     signal: AbortSignal,
   ): Promise<OutgoingMigration> {
     const { downtimeLimitMs = 300, maxDowntimeMs = downtimeLimitMs, linkBytesPerS } = options.limits ?? {};
+    const { onEvent = () => {}, readWire, purpose = 'move' } = options;
     const convergence = new Convergence({ downtimeLimitMs, maxDowntimeMs }, linkBytesPerS);
-    await setMigration(qmp, 'move', options.limits ?? {}, signal);
+    await setMigration(qmp, purpose, options.limits ?? {}, signal);
     await steerMigration(qmp, convergence.first, signal);
     await qmp.execute('migrate', socketChannel(options.socket), signal);
-    const { onEvent = () => {}, readWire } = options;
     const migration = new OutgoingMigration(qmp, onEvent, convergence, readWire);
+    migration.#patient = purpose === 'suspend';
     migration.#emit({ kind: 'started' });
     return migration;
   }
@@ -195,7 +200,7 @@ export class OutgoingMigration {
     const progress = progressOf(info);
     if (progress === undefined) return;
     const forMs = this.#stall.observe(progress, performance.now());
-    if (forMs >= stallLimitMs) {
+    if (forMs >= stallLimitMs && !this.#patient) {
       throw new DockError(
         'peer-gone',
         `nothing of the VM has gone through for ${stallLimitMs / 1000} s, so its move was given up; is the other device on, and in reach?`,

@@ -11,7 +11,7 @@ import type { PlanStep } from '../../protocol/plan.ts';
 import type { TrustLevel } from '../../protocol/trust-level.ts';
 import type { WorkspaceRecord } from '../../protocol/workspace.ts';
 import type { HandOverDriver } from '../hand-over/hand-over-driver.ts';
-import { mayRun, peerOf } from '../hand-over/position.ts';
+import { mayRun, type Position, peerOf } from '../hand-over/position.ts';
 import type { DiskEvidence } from '../hand-over/state.ts';
 import type { KeptWorkspace } from '../pages/kept/kept-memory.ts';
 import type { KnownPages } from '../pages/known-pages.ts';
@@ -26,6 +26,12 @@ import type { RunningMachine } from './running-machine.ts';
 import type { WorkspaceStore } from './workspace-store.ts';
 
 type Receive = z.output<(typeof peerMethods)['receive']['params']>;
+
+/** So much of an image's id is shown to people. */
+export const shownImageIdLength = 12;
+
+/** Where the disk is for nobody else. */
+const aloneAt: ReadonlySet<Position['at']> = new Set(['owner', 'starting', 'lost', 'suspended', 'waking']);
 
 /** What every workspace of a device shares. */
 export interface WorkspaceSurroundings {
@@ -116,6 +122,8 @@ export class Workspace implements AsyncDisposable {
   /** Set right after construction: the hand-over acts on this workspace. */
   handOver!: HandOverDriver;
   #disk: HomeDisk | undefined;
+  /** The end of what served it before. */
+  #closing: Promise<void> = Promise.resolve();
   #fence: Disposable | undefined;
 
   constructor(
@@ -213,6 +221,7 @@ export class Workspace implements AsyncDisposable {
 
   /** The disk is reachable on its socket when this returns. Idempotent. */
   async openDisk(signal: AbortSignal): Promise<void> {
+    await this.#closing;
     await mkdir(this.paths.run.folder, { recursive: true, mode: 0o700 });
     const { channels, log } = this.surroundings;
     this.#disk ??= this.isHome
@@ -226,7 +235,12 @@ export class Workspace implements AsyncDisposable {
   async closeDisk(signal: AbortSignal): Promise<void> {
     const disk = this.#disk;
     this.#disk = undefined;
-    await disk?.end(signal);
+    const closing = (async () => {
+      await this.#closing;
+      await disk?.end(signal);
+    })();
+    this.#closing = closing.catch(() => undefined); // its caller sees the error
+    await closing;
   }
 
   /** Does one thing at a time: `conflict` when something else is being done. */
@@ -277,12 +291,19 @@ export class Workspace implements AsyncDisposable {
           };
     switch (position.at) {
       case 'owner':
+      case 'waking':
       case 'starting': {
         if (this.machine === undefined) return { ...common, state: 'stopped' };
         const moving = this.activity.kind === 'trip';
         return { ...common, state: moving ? 'moving' : 'here', runsOn: self.host.name, ...guest };
       }
+      case 'suspended':
+        return { ...common, state: 'suspended', detail: `suspended ${this.#imageWords(position.image)}` };
       case 'offering':
+        if (position.image !== undefined) {
+          const detail = `"${nameOf(position.peer)}" resumes it; it was suspended ${this.#imageWords(position.image)}`;
+          return { ...common, state: 'moving', detail };
+        }
         return { ...common, state: 'moving', runsOn: self.host.name, ...guest };
       case 'accepting':
         return { ...common, state: 'moving', runsOn: nameOf(position.peer) };
@@ -307,6 +328,31 @@ export class Workspace implements AsyncDisposable {
             'If that device is gone for good: wdock workspace force-owner',
         };
     }
+  }
+
+  /** `in DIR (0123456789ab) since TIME`, as far as the record knows. */
+  #imageWords(image: string): string {
+    const { suspended } = this.record;
+    const id = image.slice(0, shownImageIdLength);
+    if (suspended?.image !== image) return `in the image ${id}`;
+    return `in ${suspended.directory} (${id}) since ${new Date(suspended.at).toISOString()}`;
+  }
+
+  /** The image that it is in; undefined where it runs, or is another device's. */
+  get image(): string | undefined {
+    const { position } = this.handOver.state;
+    return position.at === 'suspended' || (position.at === 'offering' && position.image !== undefined)
+      ? position.image
+      : undefined;
+  }
+
+  /** At home, of a VM that is suspended and runs nowhere: its disk is closed, and what it looks like is remembered. */
+  async restSuspended(signal: AbortSignal): Promise<void> {
+    const { position } = this.handOver.state;
+    if (position.at !== 'suspended') return;
+    this.guest = undefined;
+    await this.closeDisk(signal);
+    await this.markDisk(position.epoch);
   }
 
   /** After the VM has gone elsewhere: a visitor's way to its disk is closed; at home the disk is served on. */
@@ -339,7 +385,7 @@ export class Workspace implements AsyncDisposable {
   isConcernOf(deviceId: string): boolean {
     if (this.expected === deviceId) return true;
     const { position } = this.handOver.state;
-    const alone = position.at === 'owner' || position.at === 'starting' || position.at === 'lost';
+    const alone = aloneAt.has(position.at);
     return !alone && peerOf(position) === deviceId;
   }
 

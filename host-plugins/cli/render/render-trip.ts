@@ -15,7 +15,7 @@ export function renderTrip(outcome: TripOutcome): string {
 
 type Row = [string, string, string];
 
-function renderGuest({ guest, from, to }: TripOutcome): string {
+export function renderGuest({ guest, from, to }: Pick<TripOutcome, 'guest' | 'from' | 'to'>): string {
   if (guest.before === null && guest.after === null) {
     return '  The agent in the guest did not answer, so nothing could be read there.';
   }
@@ -71,7 +71,7 @@ function renderTimes(outcome: TripOutcome): string {
   return renderTable([], rows);
 }
 
-function renderShortfalls({ shortfalls }: TripOutcome): string[] {
+export function renderShortfalls({ shortfalls }: Pick<TripOutcome, 'shortfalls'>): string[] {
   if (shortfalls.length === 0) return ['', '  Everything is as the policy asks.'];
   const count = shortfalls.length === 1 ? 'One thing is' : `${shortfalls.length} things are`;
   return [

@@ -16,6 +16,8 @@ await runMain(async (args) => {
     const exploration = explore({
       step: plantBug ? resumesAfterReleased : step,
       offers: trips,
+      saves: 0,
+      claims: 0,
       forces: 0,
       crashedGuestHostStaysDead: false,
       home,

@@ -3,15 +3,23 @@ import { type StepFunction, step } from '../../../host-plugins/hand-over/machine
 import { describeExploration, explore } from './explore.ts';
 import type { WorldOptions } from './world.ts';
 
-const oneTrip = { step, offers: 1, forces: 0, crashedGuestHostStaysDead: false } as const;
+const oneTrip = {
+  step,
+  offers: 1,
+  saves: 0,
+  claims: 0,
+  forces: 0,
+  crashedGuestHostStaysDead: false,
+} as const;
+const oneSuspend = { ...oneTrip, offers: 0, saves: 1, claims: 1, home: 0 } as const;
 const limitMs = 120_000;
 
-function expectHeld(what: string, options: WorldOptions): void {
+function expectHeld(what: string, options: WorldOptions, least = 10_000): void {
   const exploration = explore(options);
   process.stdout.write(`${what}: ${describeExploration(exploration)}\n`);
   expect(exploration.violation).toBeUndefined();
   // An exploration that stopped early shows nothing.
-  expect(exploration.states).toBeGreaterThan(10_000);
+  expect(exploration.states).toBeGreaterThan(least);
 }
 
 describe('the hand-over, with any loss, repetition, order, crash, restart, failed write and cancel at any step', () => {
@@ -53,6 +61,29 @@ describe('the hand-over, with any loss, repetition, order, crash, restart, faile
         forces: 1,
       });
     },
+    limitMs,
+  );
+});
+
+describe('suspending and resuming, with any crash, restart, pulled drive, failed write and lost message at any step', () => {
+  it(
+    'has exactly one copy, that runs or is whole in its image, and comes to it',
+    () => expectHeld('suspend, resumed here or on the other device', oneSuspend, 3_000),
+    limitMs,
+  );
+
+  it(
+    'is whole in its image, or runs, when the device that resumes it dies for good',
+    () => {
+      const what = 'suspend, a crashed host without the disk stays dead';
+      expectHeld(what, { ...oneSuspend, crashedGuestHostStaysDead: true }, 3_000);
+    },
+    limitMs,
+  );
+
+  it(
+    'comes back to one copy when a person forces it, even wrongly',
+    () => expectHeld('suspend, a person forces it once', { ...oneSuspend, forces: 1 }),
     limitMs,
   );
 });
@@ -125,6 +156,50 @@ const mutants: readonly (readonly [
   ],
 ];
 
+/** The same for what is suspended. */
+const suspendMutants: typeof mutants = [
+  [
+    'suspends in an image that is not whole',
+    /an image that is not whole/,
+    ['the saving has completed'],
+    (state, input, settings) =>
+      state.position.at === 'owner' && input.in === 'vm-switched'
+        ? step(step(state, input, settings).state, { in: 'image-whole', image: 'i' }, settings)
+        : step(state, input, settings),
+  ],
+  [
+    'suspends after its QEMU has run on',
+    /does not own it|older than the disk/,
+    ['A: vm-switched', 'the image is whole'],
+    (state, input, settings) =>
+      state.position.at === 'owner' && input.in === 'vm-gone' && 'saving' in state
+        ? { state, effects: [{ do: 'power-cut' }] }
+        : step(state, input, settings),
+  ],
+  [
+    'goes on from the image although the guest may have written',
+    /an image that is not whole, or older than the disk/,
+    ['A: QEMU runs, writes, and dies'],
+    (state, input, settings) =>
+      state.position.at === 'waking' && input.in === 'disk-inspected'
+        ? step(state, { in: 'disk-inspected', disk: 'untouched' }, settings)
+        : step(state, input, settings),
+  ],
+  [
+    'wakes here what it has given to the device that asked for it',
+    /two/,
+    ['A: hears ready(3), journals "released epoch 3"'],
+    (state, input, settings) =>
+      state.position.at === 'released' && input.in === 'retry' && state.position.image !== undefined
+        ? step(
+            { position: { at: 'suspended', epoch: 2, offered: 3, image: state.position.image } },
+            { in: 'vm-loaded' },
+            settings,
+          )
+        : step(state, input, settings),
+  ],
+];
+
 const order = (what: string): number => (what === 'send' ? 0 : 1);
 
 describe('the exploration', () => {
@@ -132,6 +207,16 @@ describe('the exploration', () => {
     'finds a hand-over that %s, and tells how',
     (name, rule, trace, mutant) => {
       const { violation } = explore({ ...oneTrip, step: mutant, home: 0 });
+      expect(violation?.rule, name).toMatch(rule);
+      expect(violation?.trace).toEqual(expect.arrayContaining([...trace]));
+    },
+    limitMs,
+  );
+
+  it.each(suspendMutants)(
+    'finds one that %s, and tells how',
+    (name, rule, trace, mutant) => {
+      const { violation } = explore({ ...oneSuspend, step: mutant });
       expect(violation?.rule, name).toMatch(rule);
       expect(violation?.trace).toEqual(expect.arrayContaining([...trace]));
     },

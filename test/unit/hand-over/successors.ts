@@ -1,4 +1,4 @@
-import { mayRun } from '../../../host-plugins/hand-over/position.ts';
+import { mayRun, type Position } from '../../../host-plugins/hand-over/position.ts';
 import { recover } from '../../../host-plugins/hand-over/recover.ts';
 import type { Effect, Input, Say, State } from '../../../host-plugins/hand-over/state.ts';
 import {
@@ -27,6 +27,7 @@ export function successors(world: World, options: WorldOptions): Edge[] {
     faults(world, n, options, add);
   }
   migrate(world, add);
+  save(world, options.home, add);
   return edges;
 }
 
@@ -127,7 +128,18 @@ function takeInputs(world: World, n: Number2, options: WorldOptions, add: Add): 
     if (migration?.source === n && migration.at === 'failed')
       give({ in: 'migration-failed', reason: '' }, true);
   }
-  if (position.at === 'accepting' && device.qemu === 'paused') give({ in: 'vm-loaded' }, true);
+  const loads = position.at === 'accepting' || position.at === 'suspended';
+  if (loads && device.qemu === 'paused') give({ in: 'vm-loaded' }, true);
+  const { save } = world.around;
+  if (save !== undefined && n === options.home && 'saving' in state) {
+    const completed = save.at === 'switched' || save.at === 'whole';
+    if (state.saving === 'writing' && completed && device.qemu === 'postmigrate')
+      give({ in: 'vm-switched' }, true);
+    if (state.saving === 'switched' && save.at === 'whole' && !save.orphaned)
+      give({ in: 'image-whole', image: 'i' }, true);
+    if (save.at === 'failed') give({ in: 'save-failed', reason: '' }, true);
+  }
+  suspendAndResume(world, n, options, add);
   const known = position.at === 'offering' || position.at === 'owner' || position.at === 'released';
   if (device.qemu === 'gone' && (known || position.at === 'accepting')) {
     give({ in: 'vm-gone' }, true);
@@ -155,14 +167,85 @@ function takeInputs(world: World, n: Number2, options: WorldOptions, add: Add): 
       withDevice(world, n, { qemu: 'inmigrate', stale: false }),
     );
   }
-  const mayForce = world.around.forcesLeft > 0 || world.devices[other(n)].dead;
-  if (mayForce && !mayRun(position)) {
+  if (
+    position.at === 'accepting' &&
+    !('loaded' in state) &&
+    device.qemu === 'gone' &&
+    isGiven(source.journal)
+  )
+    loadImage(world, n, true, add);
+  // After a wrong force the image may be of no use, which the disk's mark tells: then somebody forces again.
+  const { forced: forcedBefore, image } = world.around;
+  const useless = forcedBefore && position.at === 'suspended' && image === 'stale';
+  const needed = world.devices[other(n)].dead || useless;
+  if ((world.around.forcesLeft > 0 || needed) && !mayRun(position)) {
     const forced = withAround(feed(world, n, { in: 'force' }, options), {
       forced: world.around.forced || !world.devices[other(n)].dead,
       forcesLeft: Math.max(0, world.around.forcesLeft - 1),
     });
-    add(`${names[n]}: a person forces it`, world.devices[other(n)].dead, forced);
+    add(`${names[n]}: a person forces it`, needed, forced);
   }
+}
+
+const isGiven = (journal: Position) => journal.at === 'offering' && journal.image !== undefined;
+
+/** QEMU gets its state from the directory. */
+function loadImage(world: World, n: Number2, fair: boolean, add: Add): void {
+  const { image } = world.around;
+  if (image !== 'good' && image !== 'stale') return;
+  const loaded = withDevice(world, n, { qemu: 'paused', stale: image === 'stale' });
+  add(`${names[n]}: QEMU has loaded the image`, fair, loaded);
+}
+
+/** What people do with an image: it is written at home, and read on either device, which asks the home for it. */
+function suspendAndResume(world: World, n: Number2, options: WorldOptions, add: Add): void {
+  const { state, qemu } = world.devices[n];
+  const { savesLeft, claimsLeft, migration } = world.around;
+  if (state === undefined || n !== options.home) return;
+  const { position } = state;
+  if (position.at === 'owner' && qemu === 'running' && savesLeft > 0 && migration === undefined) {
+    const saving = withAround(feed(world, n, { in: 'save' }, options), {
+      savesLeft: savesLeft - 1,
+      save: { at: 'writing', orphaned: false },
+      image: 'partial',
+    });
+    add(`${names[n]}: begins to suspend it`, false, saving);
+  }
+  if (position.at !== 'suspended' || claimsLeft === 0) return;
+  const fewer = withAround(world, { claimsLeft: claimsLeft - 1 });
+  if (qemu === 'gone') loadImage(fewer, n, false, add);
+  const claimant = world.devices[other(n)];
+  if (claimant.state?.position.at !== 'away' || claimant.effects.length > 0) return;
+  const expecting = feed(fewer, other(n), { in: 'expect', peer: names[n] }, options);
+  add(
+    `${names[n]}: gives it to who has the image`,
+    false,
+    feed(expecting, n, { in: 'offer', peer: names[other(n)] }, options),
+  );
+}
+
+/** QEMU and the directory, from the beginning of a suspend to its end. */
+function save(world: World, home: Number2, add: Add): void {
+  const { save, written } = world.around;
+  const { state, qemu } = world.devices[home];
+  if (save === undefined) return;
+  const { orphaned } = save;
+  const at = (stage: NonNullable<typeof save>['at']) => withAround(world, { save: { at: stage, orphaned } });
+  if (orphaned || (state !== undefined && !('saving' in state))) {
+    const over = save.at === 'switched' || save.at === 'whole' || save.at === 'failed';
+    if (over) add('the suspend is history', true, withAround(world, { save: undefined }));
+  }
+  if (save.at === 'writing' && qemu === 'running') {
+    const quiet = withAround(at('stopped'), { written: false });
+    add('the saving stops the VM', true, withDevice(quiet, home, { qemu: 'stopping' }));
+  }
+  if (save.at === 'stopped' && qemu === 'stopping')
+    add('the saving has completed', true, withDevice(at('switched'), home, { qemu: 'postmigrate' }));
+  if ((save.at === 'writing' || save.at === 'stopped') && (qemu === 'running' || qemu === 'stopping'))
+    add('the saving fails, QEMU runs on', orphaned, withDevice(at('failed'), home, { qemu: 'running' }));
+  if (save.at !== 'switched' || orphaned) return;
+  add('the image is whole', true, withAround(at('whole'), { image: written ? 'stale' : 'good' }));
+  add('the drive is pulled', false, at('failed'));
 }
 
 function executeNext(world: World, n: Number2, options: WorldOptions, add: Add): void {
@@ -193,10 +276,10 @@ function executeNext(world: World, n: Number2, options: WorldOptions, add: Add):
       return;
     }
     case 'resume':
-      resume(world, n, done, answered, add);
+      resume(world, n, done, answered, options, add);
       return;
     case 'quit':
-      add(`${name}: QEMU is ended`, true, qemuEnds(done, n));
+      add(`${name}: QEMU is ended`, true, qemuEnds(done, n, options));
       return;
     case 'power-cut':
       add(
@@ -228,6 +311,7 @@ function resume(
   n: Number2,
   done: World,
   answered: (base: World, input: Input) => World,
+  options: WorldOptions,
   add: Add,
 ): void {
   const device = world.devices[n];
@@ -237,7 +321,7 @@ function resume(
     add(`${name}: there is no QEMU to resume`, true, answered(done, failed));
     return;
   }
-  const cancelled = world.around.migration?.source === n ? migrationEnds(done) : done;
+  const cancelled = saveEnds(world.around.migration?.source === n ? migrationEnds(done) : done, n, options);
   const running = withDevice(cancelled, n, { qemu: 'running' });
   const broken =
     device.stale && !world.around.forced ? 'a copy runs whose memory is older than the disk' : undefined;
@@ -246,23 +330,24 @@ function resume(
   const refused: Input = { in: 'resume-failed', executed: 'no', reason: '' };
   add(`${name}: QEMU refuses to run the VM`, false, answered(done, refused));
   const died: Input = { in: 'resume-failed', executed: 'unknown', reason: '' };
-  add(`${name}: QEMU dies on cont, not having run`, false, answered(qemuEnds(done, n), died));
+  add(`${name}: QEMU dies on cont, not having run`, false, answered(qemuEnds(done, n, options), died));
   const wrote = guestWrites(withDevice(done, n, { qemu: 'running' }), n);
-  add(`${name}: QEMU runs, writes, and dies`, false, answered(qemuEnds(wrote, n), died), broken);
+  add(`${name}: QEMU runs, writes, and dies`, false, answered(qemuEnds(wrote, n, options), died), broken);
 }
 
 function faults(world: World, n: Number2, options: WorldOptions, add: Add): void {
   const device = world.devices[n];
   const name = names[n];
   const stopped = { state: undefined, before: undefined, effects: [], results: [] };
-  if (device.state !== undefined) add(`${name}: wdockd is killed`, false, withDevice(world, n, stopped));
+  const orphaned = orphanSave(world, n, options);
+  if (device.state !== undefined) add(`${name}: wdockd is killed`, false, withDevice(orphaned, n, stopped));
   const dead = options.crashedGuestHostStaysDead && n !== options.home;
   if (!dead || !world.devices[other(n)].dead) {
-    const crashed = withDevice(qemuEnds(world, n), n, { ...stopped, dead });
+    const crashed = withDevice(qemuEnds(orphaned, n, options), n, { ...stopped, dead });
     if (device.state !== undefined || device.qemu !== 'gone')
       add(`${name}: the host crashes`, false, crashed);
   }
-  if (device.qemu !== 'gone') add(`${name}: QEMU dies`, false, qemuEnds(world, n));
+  if (device.qemu !== 'gone') add(`${name}: QEMU dies`, false, qemuEnds(world, n, options));
   if (device.qemu === 'running') {
     const wrote = guestWrites(world, n);
     if (wrote !== world) add(`${name}: the guest writes`, false, wrote);
@@ -273,8 +358,9 @@ function guestWrites(world: World, n: Number2): World {
   const peer = world.devices[other(n)];
   const makesStale =
     peer.qemu !== 'gone' && peer.qemu !== 'running' && peer.qemu !== 'inmigrate' && !peer.stale;
-  if (world.around.written && !makesStale) return world;
-  const wrote = world.around.written ? world : withAround(world, { written: true });
+  const agesImage = world.around.image === 'good';
+  if (world.around.written && !makesStale && !agesImage) return world;
+  const wrote = withAround(world, { written: true, ...(agesImage ? { image: 'stale' as const } : {}) });
   return makesStale ? withDevice(wrote, other(n), { stale: true }) : wrote;
 }
 
@@ -287,8 +373,24 @@ function migrationEnds(world: World): World {
   return rest.devices[target].qemu === 'inmigrate' ? withDevice(rest, target, { qemu: 'gone' }) : rest;
 }
 
-function qemuEnds(world: World, n: Number2): World {
-  const ended = withDevice(world, n, { qemu: 'gone', stale: false });
+/** No more of it is written: what is written already stays. */
+function saveEnds(world: World, n: Number2, options: WorldOptions): World {
+  const { save } = world.around;
+  if (save === undefined || n !== options.home || save.at === 'failed' || save.at === 'whole') return world;
+  return withAround(world, { save: { ...save, at: 'failed' } });
+}
+
+/** Who wrote the image is gone. */
+function orphanSave(world: World, n: Number2, options: WorldOptions): World {
+  const { save } = world.around;
+  if (save === undefined || n !== options.home || save.orphaned) return world;
+  return withAround(world, { save: { ...save, orphaned: true } });
+}
+
+function qemuEnds(world: World, n: Number2, options: WorldOptions): World {
+  const completed = world.around.save?.at === 'switched';
+  const stopped = completed ? world : saveEnds(world, n, options);
+  const ended = withDevice(stopped, n, { qemu: 'gone', stale: false });
   return world.around.migration?.source === n ? migrationEnds(ended) : ended;
 }
 

@@ -36,6 +36,15 @@ export interface Surroundings {
   readonly migration:
     | { readonly source: 0 | 1; readonly at: 'moving' | 'stopped' | 'switching' | 'loaded' | 'failed' }
     | undefined;
+  /** How far the home device is with writing its VM's memory to an image; `orphaned`: its wdockd was killed. */
+  readonly save:
+    | { readonly at: 'writing' | 'stopped' | 'switched' | 'whole' | 'failed'; readonly orphaned: boolean }
+    | undefined;
+  /** What the directory has; `stale`: whole, and the disk was written since. */
+  readonly image: 'none' | 'partial' | 'good' | 'stale';
+  readonly savesLeft: number;
+  /** How often somebody may begin to resume from the image. */
+  readonly claimsLeft: number;
   /** The disk was written since a migration last stopped the VM. */
   readonly written: boolean;
   readonly offersLeft: number;
@@ -64,6 +73,10 @@ export interface WorldOptions {
   /** Which device has the disk. */
   readonly home: 0 | 1;
   readonly offers: number;
+  /** How often it may be suspended, at home. */
+  readonly saves: number;
+  /** How often somebody may begin to resume it. */
+  readonly claims: number;
   /** How often a person may force, at any device and time, also when he is wrong. */
   readonly forces: number;
   /** The host that has not the disk never comes back when it crashes, and a person forces where it is needed. */
@@ -84,6 +97,10 @@ export function firstWorld(options: WorldOptions): World {
     ],
     around: {
       migration: undefined,
+      save: undefined,
+      image: 'none',
+      savesLeft: options.saves,
+      claimsLeft: options.claims,
       written: false,
       offersLeft: options.offers,
       forcesLeft: options.forces,
@@ -93,15 +110,18 @@ export function firstWorld(options: WorldOptions): World {
   };
 }
 
-/** Exactly one copy runs, its device knows, and the other has nothing left of it. */
+/** Exactly one copy runs, or is whole in its image; its device knows, and the other has nothing left of it. */
 export function isSettled(world: World): boolean {
   const [a, b] = world.devices;
   const quiet = (d: Device) => d.state !== undefined && d.effects.length === 0 && d.results.length === 0;
   const runs = (d: Device) => d.qemu === 'running' && d.state?.position.at === 'owner';
   const rests = (d: Device) => d.qemu === 'gone' && d.state?.position.at === 'away';
+  const sleeps = (d: Device) =>
+    d.qemu === 'gone' && d.state?.position.at === 'suspended' && world.around.image === 'good';
   if (a.dead || b.dead)
-    return (a.dead || (quiet(a) && runs(a))) && (b.dead || (quiet(b) && runs(b))) && !(a.dead && b.dead);
-  return quiet(a) && quiet(b) && ((runs(a) && rests(b)) || (rests(a) && runs(b)));
+    return !(a.dead && b.dead) && [a, b].every((d) => d.dead || (quiet(d) && (runs(d) || sleeps(d))));
+  const has = (d: Device) => runs(d) || sleeps(d);
+  return quiet(a) && quiet(b) && ((has(a) && rests(b)) || (rests(a) && has(b)));
 }
 
 /** The rule that this world breaks, if any. After a person's force they are suspended: that is what force is. */
@@ -111,11 +131,25 @@ export function brokenRule(world: World): string | undefined {
   if (a.qemu === 'running' && b.qemu === 'running') return 'two copies run';
   if (!a.dead && !b.dead && mayRun(a.journal) && mayRun(b.journal))
     return 'two devices may run it by their journals';
+  if (
+    !a.dead &&
+    !b.dead &&
+    [a, b].some((d) => isSuspended(d.journal)) &&
+    [a, b].some((d) => mayRun(d.journal))
+  )
+    return 'one device has it suspended, and the other may run it';
   for (const d of world.devices) {
     if (d.qemu === 'running' && !mayRun(d.journal))
       return 'a copy runs on a device whose journal does not own it';
+    if (isSuspended(d.journal) && world.around.image !== 'good')
+      return 'it is suspended in an image that is not whole, or older than the disk';
   }
   return undefined;
+}
+
+/** Its journal says that the image is the VM. */
+export function isSuspended(journal: Position): boolean {
+  return journal.at === 'suspended' || (journal.at === 'offering' && journal.image !== undefined);
 }
 
 export function withDevice(world: World, n: Number2, change: Partial<Device>): World {
