@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { PageJourney } from '../../protocol/page-exchange.ts';
-import { PageSender } from './exchange/page-sender.ts';
+import { type LinkReading, PageSender } from './exchange/page-sender.ts';
 import type { PageTable } from './exchange/page-table.ts';
 import type { SendingSource } from './page-source.ts';
 import { PageWorkers } from './work/page-workers.ts';
@@ -36,6 +36,11 @@ export class DepartingPages implements AsyncDisposable {
   /** What the target holds too, once it has all; undefined before anything has gone. */
   get table(): PageTable | undefined {
     return this.#sender?.table;
+  }
+
+  /** Undefined before QEMU has connected. */
+  get link(): LinkReading | undefined {
+    return this.#sender?.link;
   }
 
   get departed(): Departed {

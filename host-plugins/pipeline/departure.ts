@@ -87,7 +87,12 @@ export class Departure implements AsyncDisposable {
       const progress = new TransferProgress(say, () => this.departed.wireBytes);
       this.#outgoing = await OutgoingMigration.start(
         qemu.qmp,
-        { socket: seen.outgoingSocket, limits, onEvent: (event) => progress.take(event) },
+        {
+          socket: seen.outgoingSocket,
+          limits,
+          readWire: () => this.#pages.link,
+          onEvent: (event) => progress.take(event),
+        },
         signal,
       );
       await this.#outgoing.untilPreSwitchover(signal);

@@ -19,7 +19,16 @@ export interface Look {
   /** Memory that the guest writes; 0 in the first pass. */
   readonly dirtyBytesPerS: number;
   /** Where what QEMU writes is not what goes over the link. */
-  readonly wire?: { readonly sentBytes: number; readonly carriesBytesPerS: number | undefined };
+  readonly wire?: Wire;
+}
+
+/** What whoever stands between QEMU and the link knows of the link. */
+export interface Wire {
+  readonly sentBytes: number;
+  /** What the link carries while it has enough to carry. */
+  readonly carriesBytesPerS: number | undefined;
+  /** How often QEMU had to wait for it so far. */
+  readonly waits: number;
 }
 
 /** What QEMU is to be told; what stays as it is is left out. */
@@ -113,10 +122,12 @@ export class Convergence {
         carriesBytesPerS: look.wire?.carriesBytesPerS,
         // Where passes follow each other faster, QEMU is as busy with looking for what was written as the link with that.
         busy:
-          last !== undefined &&
-          look.pass - last.pass <= 1 &&
-          last.remainingBytes > 0 &&
-          look.remainingBytes > 0,
+          look.wire !== undefined
+            ? look.wire.waits > (last?.wire?.waits ?? 0)
+            : last !== undefined &&
+              look.pass - last.pass <= 1 &&
+              last.remainingBytes > 0 &&
+              look.remainingBytes > 0,
       },
       look.pass > 1,
     );

@@ -47,8 +47,9 @@ export class LinkMeter {
     const last = this.#looks.at(-1);
     this.#looks.push(look);
     while (look.atMs - (this.#looks[1]?.atMs ?? look.atMs) >= windowMs) this.#looks.shift();
-    const rate = look.carriesBytesPerS ?? (last !== undefined && look.busy ? this.#nowBytesPerS : undefined);
-    if (rate !== undefined) this.#rates.push({ atMs: look.atMs, bytesPerS: rate });
+    const rate = look.carriesBytesPerS ?? (last === undefined ? undefined : this.#nowBytesPerS);
+    // With little to carry it says nothing about what it could.
+    if (rate !== undefined && look.busy) this.#rates.push({ atMs: look.atMs, bytesPerS: rate });
     while (look.atMs - (this.#rates[0]?.atMs ?? look.atMs) > memoryMs) this.#rates.shift();
     if (!resending) return;
     this.#anew ??= { stream: look.streamBytes, wire: look.wireBytes };
@@ -70,8 +71,9 @@ export class LinkMeter {
 
   /** What it carries now, where somebody measures that or it had something to carry for a whole window; no limit otherwise. */
   get #fullBytesPerS(): number {
-    const measured = this.#looks.at(-1)?.carriesBytesPerS;
-    if (measured !== undefined) return measured;
+    const last = this.#looks.at(-1);
+    if (last?.carriesBytesPerS !== undefined)
+      return last.busy ? last.carriesBytesPerS : Number.POSITIVE_INFINITY;
     const now = this.#looks.slice(1).every(({ busy }) => busy) ? this.#nowBytesPerS : undefined;
     return now ?? Number.POSITIVE_INFINITY;
   }

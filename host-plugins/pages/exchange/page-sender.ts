@@ -71,6 +71,14 @@ export interface SenderStatistics {
   readonly resentBatches: number;
 }
 
+export interface LinkReading {
+  readonly sentBytes: number;
+  /** While it has enough to carry; undefined until that has been seen. */
+  readonly carriesBytesPerS: number | undefined;
+  /** Grows as long as QEMU has to wait for it. */
+  readonly waits: number;
+}
+
 /**
  * The source's end: takes QEMU's stream, and sends what the receiver cannot rebuild by itself. What has left QEMU and
  * is not at the other end's QEMU yet is bounded by what the link carries in a moment (link-rate.ts).
@@ -93,6 +101,8 @@ export class PageSender {
   #wireBytes = 0;
   #streamBytes = 0;
   #resent = 0;
+  /** How often QEMU had to wait because the link had enough to carry. */
+  #waits = 0;
   /** Bytes on the wire for a byte of the stream, lately. */
   #ratio = 1;
   #hasEnded = false;
@@ -147,6 +157,11 @@ export class PageSender {
     };
   }
 
+  /** What is known here of the link, for whoever has to reckon how long the last pages will take. */
+  get link(): LinkReading {
+    return { sentBytes: this.#wireBytes, carriesBytesPerS: this.#rate.bytesPerS, waits: this.#waits };
+  }
+
   #take(chunk: Buffer): void {
     clearTimeout(this.#hold);
     for (let at = 0; at < chunk.length; at += sliceBytes)
@@ -157,7 +172,9 @@ export class PageSender {
   /** Takes in as much as may be on its way, and then lets QEMU wait. */
   #pump(): void {
     while (this.#input.length > 0 && this.#hasRoom) this.#parser.push(this.#input.shift() ?? Buffer.alloc(0));
-    this.#pair.holdQemu(this.#input.length > 0);
+    const holds = this.#input.length > 0;
+    if (holds && this.#roll.hasRoom) this.#waits++;
+    this.#pair.holdQemu(holds);
     if (this.#input.length === 0) this.#idle ??= setImmediate(() => this.#onIdle());
   }
 

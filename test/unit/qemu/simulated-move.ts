@@ -61,7 +61,7 @@ export function simulateMove(move: SimulatedMove, limits: DowntimeLimits | undef
   let dippedSince: number | undefined;
   /** Of the exchange: the best of the last ten tenths of a second in which something was on its way. */
   const samples: number[] = [];
-  let [sampleMs, sampleBytes] = [0, 0];
+  let [sampleMs, sampleBytes, waits] = [0, 0, 0];
 
   /** What the guest has written since the last one is found, and joins what is left. */
   const sync = (atMs: number): void => {
@@ -104,6 +104,7 @@ export function simulateMove(move: SimulatedMove, limits: DowntimeLimits | undef
     const expansion = pass === 1 ? firstExpansion : laterExpansion;
     const room = Math.max(0, (move.bufferBytes ?? 0) + (carries * stepMs) / 1_000 - buffered);
     const sent = Math.min(remaining, room * expansion);
+    if (remaining > sent) waits++;
     remaining -= sent;
     streamBytes += sent;
     buffered += sent / expansion;
@@ -124,7 +125,8 @@ export function simulateMove(move: SimulatedMove, limits: DowntimeLimits | undef
     }
     if (steering !== undefined && atMs % lookMs === 0) {
       const carriesBytesPerS = samples.length === 0 ? undefined : Math.max(...samples);
-      const wire = move.expansion === undefined ? {} : { wire: { sentBytes: wireBytes, carriesBytesPerS } };
+      const wire =
+        move.expansion === undefined ? {} : { wire: { sentBytes: wireBytes, carriesBytesPerS, waits } };
       const seen = { atMs, pass, transferredBytes: streamBytes, remainingBytes: remaining };
       apply(steering.observe({ ...seen, dirtyBytesPerS: dirtyRate, ...wire }));
     }
