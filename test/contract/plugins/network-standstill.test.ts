@@ -78,7 +78,8 @@ function start(namespace: Namespace, ...argv: string[]): ChildProcessWithoutNull
 /** A connection from the client to the guest, over which `say` resolves when the guest has the line. */
 async function connect(address: string): Promise<{ say: (line: string) => Promise<void> }> {
   const [family, target] = address.includes(':') ? ['TCP6', `[${address}]`] : ['TCP4', address];
-  const heard = start(lan.guest, 'socat', '-u', `${family}-LISTEN:${port}`, '-');
+  // The port of an earlier connection may be waiting for the last of it still.
+  const heard = start(lan.guest, 'socat', '-u', `${family}-LISTEN:${port},reuseaddr`, '-');
   const lines = createInterface({ input: heard.stdout })[Symbol.asyncIterator]();
   await until(async () => (await lan.guest.run('ss', '-Htln', `sport = :${port}`)) !== '');
   const sender = start(lan.client, 'socat', '-u', '-', `${family}:${target}:${port}`);
