@@ -4,8 +4,8 @@ const first = 0x10_0000;
 const pageBytes = 0x1000;
 
 /**
- * A guest in a boot sector: writes one word into each page from 1 MiB on, over and over, and rests after each page for
- * as long as the processor takes to count to `rest`.
+ * A guest in a boot sector: fills each page from 1 MiB on with noise that is never the same, over and over, and rests after each
+ * for as long as the processor takes to count to `rest`.
  */
 export async function installBusyGuest(
   disk: string,
@@ -22,15 +22,18 @@ export async function installBusyGuest(
   ];
   const sweep = [
     ...[0x66, 0xb8, ...word(0x10), 0x8e, 0xd8], // mov ds, data
-    0x43, // again: inc ebx
-    ...[0xbf, ...long(first)], // mov edi, first
-    ...[0x89, 0x1f], // page: mov [edi], ebx
+    ...[0xbf, ...long(first)], // again: mov edi, first
+    ...[0xb9, ...long(pageBytes / 4)], // page: mov ecx, words
+    ...[0x69, 0xdb, ...long(1_664_525)], // word: imul ebx, a
+    ...[0x81, 0xc3, ...long(1_013_904_223)], // add ebx, c
+    ...[0x89, 0x1f], // mov [edi], ebx
+    ...[0x83, 0xc7, 0x04], // add edi, 4
+    ...[0xe2, 0xed], // loop word
     ...[0xb9, ...long(options.rest)], // mov ecx, rest
     ...[0xe2, 0xfe], // loop here
-    ...[0x81, 0xc7, ...long(pageBytes)], // add edi, a page
     ...[0x81, 0xff, ...long(first + options.bytes)], // cmp edi, end
-    ...[0x72, 0xe9], // jb page
-    ...[0xeb, 0xe1], // jmp again
+    ...[0x72, 0xd9], // jb page
+    ...[0xeb, 0xd2], // jmp again
   ];
   const sector = Buffer.alloc(512);
   sector.set([...enter, ...sweep]);
