@@ -174,7 +174,7 @@ export function describeFreshSystem(release: Release): void {
 
     it('knows every setting of the unit, which is as little exposed as docs/packages.md says', async () => {
       expect(await run('systemd-analyze', 'verify', '--man=no', 'wdockd.service')).toBe('');
-      await run('systemd-analyze', 'security', '--threshold=35', '--no-pager', 'wdockd.service');
+      await run('systemd-analyze', 'security', '--threshold=38', '--no-pager', 'wdockd.service');
     });
 
     it('announces itself within the limits of the unit, as long as there is a device that may know', async () => {
@@ -241,8 +241,26 @@ export function describeFreshSystem(release: Release): void {
       expect(await shell('man --warnings wdock 2>&1')).toMatch(/^WDOCK\(1\)/);
       expect(await shell('man --warnings wdockd 2>&1')).toMatch(/^WDOCKD\(8\)/);
       await run('bash', '-n', '/usr/share/bash-completion/completions/wdock');
-      const commands = ['create', 'force-owner', 'help', 'list', 'remove', 'show', 'start', 'stop'];
-      const offered = await run('zsh', '-fc', completeInZsh, 'zsh', 'wdock workspace ', 'shut it down');
+      const first = [
+        'create',
+        'force-owner',
+        'forget-memory',
+        'help',
+        'list',
+        'remove',
+        'show',
+        'start',
+        'stop',
+      ];
+      const commands = [...first, 'warm-up'];
+      const offered = await run(
+        'zsh',
+        '-fc',
+        completeInZsh,
+        'zsh',
+        'wdock workspace ',
+        'send its memory ahead',
+      );
       expect([...offered.matchAll(/([a-z][a-z-]*) +-- /g)].map(([, name]) => name)).toEqual(commands);
     });
 
