@@ -171,15 +171,25 @@ export class Channels {
   #register(session: Session, id: number, stream: SessionChannel, name: string): OpenChannel {
     const channel = new OpenChannel(session, id, stream, name);
     this.#open.add(channel);
-    stream.once('close', () => {
+    const onGone = (): void => {
       this.#open.delete(channel);
-      channel.local?.destroy();
       const before = this.#ended.get(name) ?? { sentBytes: 0, receivedBytes: 0 };
       const last = channel.traffic();
       this.#ended.set(name, {
         sentBytes: before.sentBytes + last.sentBytes,
         receivedBytes: before.receivedBytes + last.receivedBytes,
       });
+    };
+    stream.once('close', () => {
+      const { local } = channel;
+      // Both ends are through with it; what came last may still wait for the local program to read it.
+      const whole = stream.readableEnded && stream.writableFinished;
+      if (local === undefined || local.closed || !whole) {
+        local?.destroy();
+        onGone();
+      } else {
+        local.once('close', onGone);
+      }
     });
     return channel;
   }

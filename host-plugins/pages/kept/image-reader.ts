@@ -40,9 +40,8 @@ export class ImageReader {
     const { chunks } = this.image;
     const bytes = (chunks.pages[chunk] ?? 0) * pageBytes;
     try {
-      const content = zstdDecompressSync(this.#folder.readChunk(chunkName(chunks, chunk)), {
-        maxOutputLength: bytes,
-      });
+      const packed = this.#folder.readChunk(chunkName(chunks, chunk));
+      const content = zstdDecompressSync(packed, { maxOutputLength: bytes, chunkSize: bytes + 1 });
       if (content.length === bytes) return content;
     } catch {
       // below, like one of another length

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { run } from '../../system/process/run.ts';
 
 const limitMs = 2_000;
@@ -17,6 +17,8 @@ export async function readSignalDbm(name: string, signal: AbortSignal): Promise<
 }
 
 async function askIw(name: string, signal: AbortSignal): Promise<number | undefined> {
+  // What is no Wi-Fi has none (a device that only plays one), and to start a program at each heartbeat is not free.
+  await access(`/sys/class/net/${name}/phy80211`);
   const { stdout } = await run(['iw', 'dev', name, 'link'], { timeoutMs: limitMs, signal });
   return parseIwLink(stdout);
 }

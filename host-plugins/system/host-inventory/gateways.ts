@@ -3,9 +3,11 @@ import { run } from '../process/run.ts';
 import { type Gateway, parseDefaultRoutes, parseNeighbour } from './parse-routes.ts';
 
 const commandLimitMs = 5_000;
-/** How long a gateway may take to say its hardware address; on a LAN it is milliseconds. */
-const resolveLimitMs = 1_000;
-const pollMs = 20;
+/**
+ * When to look, ms after a gateway was asked for its hardware address: on a LAN it takes milliseconds, and over Wi-Fi a
+ * little more. Few looks, for each starts a program.
+ */
+const looksMs = [20, 50, 120, 300, 600, 1_000];
 
 /** The gateways of all interfaces, best first, IPv4 before IPv6. */
 export async function readGateways(signal: AbortSignal): Promise<Gateway[]> {
@@ -29,18 +31,19 @@ export async function resolveNeighbour(
     const argv = ['ip', '-j', 'neigh', 'show', 'to', address, 'dev', device];
     return parseNeighbour((await run(argv, { timeoutMs: commandLimitMs, signal })).stdout);
   };
-  for (let waitedMs = 0; ; waitedMs += pollMs) {
+  for (let looks = 0; ; looks++) {
     const known = await look().catch(undefinedUnlessAborted(signal));
     if (known !== undefined && (known.confirmed || !confirm)) return known.mac;
-    if (waitedMs >= resolveLimitMs) return undefined;
-    if (waitedMs === 0) {
+    const next = looksMs[looks];
+    if (next === undefined) return undefined;
+    if (looks === 0) {
       // `use` makes the kernel ask as it would for a packet; `probe` asks the known address whether it is still there.
       const how = known === undefined ? ['nud', 'none', 'use'] : ['lladdr', known.mac, 'nud', 'probe'];
       const argv = ['ip', 'neigh', 'replace', address, ...how, 'dev', device];
       await run(argv, { timeoutMs: commandLimitMs, signal }).catch(undefinedUnlessAborted(signal));
     }
     // The neighbour table has no event that Node can hear (netlink), so it is looked at again, for a short while.
-    await delay(pollMs, undefined, { signal });
+    await delay(next - (looksMs[looks - 1] ?? 0), undefined, { signal });
   }
 }
 

@@ -111,7 +111,8 @@ export class SessionChannel extends Duplex {
       const piece = this.#inbox.shift();
       if (piece === undefined) break;
       bytes += piece.length;
-      this.#wanted = this.push(piece);
+      this.#wanted = false; // the reader may ask for more while it is given this
+      if (this.push(piece)) this.#wanted = true;
     }
     if (bytes > 0) this.#port.consumed(bytes);
     if (this.#ended && this.#inbox.length === 0 && !this.destroyed) {

@@ -74,6 +74,29 @@ describe('a channel', () => {
     expect(way.pc.channels.traffic('disk/work')).toEqual({ sentBytes: size, receivedBytes: size });
   }, 60_000);
 
+  it('is not cut short for a program that reads its last bytes when both ends are through with it', async () => {
+    await using devices = await pairedDevices();
+    // the program's socket takes one word, and the others wait before it
+    const [local, program] = duplexPair({ readableHighWaterMark: 1, writableHighWaterMark: 1024 });
+    using _ = devices.pc.channels.accept('hello/*', async () => local);
+    const { stream } = await devices.mid.channels.open(devices.pc.identity.id, 'hello/x', soon());
+    program.end();
+    let sent = 0;
+    for (const word of ['what ', 'came ', 'last']) {
+      stream.write(word);
+      sent += word.length;
+      await vi.waitFor(() =>
+        expect(devices.pc.channels.traffic('hello/x')).toMatchObject({ receivedBytes: sent }),
+      );
+    }
+    stream.end();
+    expect(await text(stream)).toBe('');
+    await vi.waitFor(() => expect(devices.pc.channels.sessions[0]?.channelCount ?? 0).toBe(0));
+    expect(await text(program)).toBe('what came last');
+    await vi.waitFor(() => expect(local.closed).toBe(true));
+    expect(devices.pc.channels.traffic('hello/x')).toEqual({ sentBytes: 0, receivedBytes: 14 });
+  });
+
   it('holds the sender back when the receiver does not read, and loses nothing', async () => {
     const reader = Promise.withResolvers<Socket>();
     await using way = await forwarded((socket) => {

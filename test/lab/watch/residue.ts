@@ -42,8 +42,19 @@ export async function processesIn(namespace: number): Promise<SeenProcess[]> {
 /**
  * How many markers are in the memory that a process has: all pages that are there, or swapped. What is mapped and was
  * never touched is left alone: to read it would fill it, and a machine's memory has room for many times what it uses.
+ * One that has ended meanwhile has none.
  */
 export async function markersInProcess(pid: number, marker: Buffer): Promise<number> {
+  try {
+    return await markersInMemory(pid, marker);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ESRCH') return 0;
+    throw error;
+  }
+}
+
+async function markersInMemory(pid: number, marker: Buffer): Promise<number> {
   const maps = (await readFile(`/proc/${pid}/maps`, 'utf8')).split('\n').flatMap((line) => {
     const [, from, to, readable] = /^([0-9a-f]+)-([0-9a-f]+) (.)/.exec(line) ?? [];
     if (from === undefined || to === undefined || readable !== 'r' || /\[v(syscall|var)/.test(line))
