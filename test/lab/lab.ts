@@ -17,6 +17,7 @@ import {
 } from './network/address-plan.ts';
 import { LabNetwork } from './network/lab-network.ts';
 import type { LinkShapeName } from './network/link-shape.ts';
+import { keepBlockLists, lendBlockLists } from './state/block-lists.ts';
 import { createOverlay } from './state/lab-machine.ts';
 import { backgroundService } from './verify/background-service.ts';
 
@@ -100,6 +101,8 @@ export class Lab implements AsyncDisposable {
       ),
     );
     const { folder } = network;
+    const state = join(folder, 'mid', 'state');
+    resources.defer(() => keepBlockLists(state));
     const start = async (name: 'mid' | 'pc', profile: LabProfile) =>
       resources.use(
         await LabHost.start({
@@ -121,6 +124,8 @@ export class Lab implements AsyncDisposable {
         const policy = options.policies?.[device.name];
         if (policy !== undefined) await lab.setDevicePolicy(device, policy);
       }
+      // Now: with no workspace yet, the wdockd that has just started has thrown away what it does not need.
+      await lendBlockLists(state);
       await lab.#createWorkspace(guest, signal);
     } catch (error) {
       await lab[Symbol.asyncDispose]();

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { DockError } from '../../../protocol/dock-error.ts';
+import { pageBytes } from '../page-list.ts';
 import type { ReceivingSource } from '../page-source.ts';
 import type { RamBlock } from '../stream/stream-item.ts';
 import type { PageWorkers } from '../work/page-workers.ts';
@@ -20,9 +21,13 @@ import { rebuildBatch } from './rebuild-batch.ts';
 import { RecentPages } from './recent-pages.ts';
 import { StreamPair } from './stream-pair.ts';
 import { type SourcePages, takeFromSources } from './take-from-sources.ts';
+import { UsedAgain } from './used-again.ts';
+
+/** What a batch of pages comes to in the stream, and a little; few are larger. */
+const streamBytes = limits.batchPages * (pageBytes + 8) + 4096;
 
 export interface ReceiverOptions {
-  /** QEMU's connection; half-open is allowed. */
+  /** QEMU's connection; half-open is allowed. A socket: what it has written may be changed. */
   readonly qemu: Duplex;
   readonly channel: Duplex;
   readonly workers: PageWorkers;
@@ -65,6 +70,7 @@ export class PageReceiver {
   readonly #workers: PageWorkers;
   readonly #sources: readonly ReceivingSource[];
   readonly #recent = new RecentPages();
+  readonly #outputs = new UsedAgain(streamBytes);
   readonly #frames = FrameReader.forward();
   readonly #flights: Flight[] = [];
   #known: Known = { blocks: [], recentNext: 0 };
@@ -242,10 +248,17 @@ export class PageReceiver {
       sourcePages: fromSources.pages,
       sourceHashes: fromSources.hashes,
     };
-    const bytes = rebuildBatch(parts, frame.digest, plan.blocks, { recent: this.#recent, table: this.table });
+    const bytes = rebuildBatch(parts, frame.digest, plan.blocks, {
+      recent: this.#recent,
+      table: this.table,
+      room: (length) => this.#outputs.take(length),
+    });
     if (bytes === undefined) return this.#askAgain(flight);
     flight.state = 'written';
-    this.#pair.toQemu(bytes, () => this.#taken(flight));
+    this.#pair.toQemu(bytes, () => {
+      this.#outputs.give(bytes);
+      this.#taken(flight);
+    });
     return true;
   }
 

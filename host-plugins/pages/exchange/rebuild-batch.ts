@@ -27,6 +27,8 @@ interface Content {
 export interface Rebuilt {
   readonly recent: RecentPages;
   readonly table: PageTable;
+  /** Where the bytes may go; default: into a buffer of their own. */
+  readonly room?: (bytes: number) => Buffer;
 }
 
 /**
@@ -41,7 +43,7 @@ export function rebuildBatch(
 ): Buffer | undefined {
   const contents = gather(parts, rebuilt.recent);
   if (contents === undefined || !digestOf(parts, contents).equals(digest)) return undefined;
-  const bytes = write(parts, contents, blocks);
+  const bytes = write(parts, contents, blocks, rebuilt.room ?? ((length) => Buffer.allocUnsafe(length)));
   note(parts, contents, rebuilt);
   return bytes;
 }
@@ -109,9 +111,10 @@ function write(
   { operations, literals }: BatchParts,
   contents: readonly Content[],
   blocks: readonly RamBlock[],
+  room: (bytes: number) => Buffer,
 ): Buffer {
   const names = blocks.map(({ name }) => bytesOfName(name));
-  const output = Buffer.allocUnsafe(streamBytes(operations, names));
+  const output = room(streamBytes(operations, names));
   let at = 0;
   let literal = 0;
   let content = 0;

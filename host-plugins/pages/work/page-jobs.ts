@@ -78,20 +78,27 @@ function hashPages(pages: Uint8Array, count: number, hashes: Uint8Array): void {
   }
 }
 
+/** What pages of a system compress to at least, most of the time; where they do not, the rest comes in further buffers. */
+const expectedRatio = 3;
+/** Taken once a thread: each new buffer of this size brings the next collection of garbage nearer. */
+let scratch = new Uint8Array();
+
 function pack(head: Uint8Array, pages: Uint8Array, slots: Uint16Array, level: Level): PageResults['pack'] {
-  const plain = new Uint8Array(head.length + slots.length * pageBytes);
+  const bytes = head.length + slots.length * pageBytes;
+  if (scratch.length < bytes) scratch = new Uint8Array(bytes);
+  const plain = scratch.subarray(0, bytes);
   plain.set(head);
   let at = head.length;
   for (const slot of slots) {
     plain.set(pages.subarray(slot * pageBytes, (slot + 1) * pageBytes), at);
     at += pageBytes;
   }
-  if (level === 0) return { coding: 'plain', payload: plain };
+  if (level === 0) return { coding: 'plain', payload: plain.slice() };
   const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 0 };
-  const packed = zstdCompressSync(plain, { params, chunkSize: plain.length + 1024 });
-  return packed.length < plain.length
+  const packed = zstdCompressSync(plain, { params, chunkSize: Math.ceil(bytes / expectedRatio) + 1024 });
+  return packed.length < bytes
     ? { coding: 'zstd', payload: packed }
-    : { coding: 'plain', payload: plain };
+    : { coding: 'plain', payload: plain.slice() };
 }
 
 function unpack(payload: Uint8Array, coding: Coding, bytes: number, pagesAt: number): PageResults['unpack'] {
