@@ -17,7 +17,10 @@ import { runAdaptingSteps } from './run-steps.ts';
 import { type Clock, type Emit, type Say, StageClock } from './stage-clock.ts';
 import { summarizeGuest } from './summarize-guest.ts';
 
-/** A guest that has just arrived answers within a second; one that boots, later: then it is adapted when it greets. */
+/**
+ * A guest that has just arrived answers within a second, or some where its processor is emulated; one that boots, or gets its
+ * agent later, is adapted when that greets.
+ */
 const agentLimitMs = 20_000;
 /** Reading the whole guest, on the slowest device, ms. */
 export const observeLimitMs = 20_000;
@@ -74,6 +77,7 @@ export async function adaptHere(
   const stages = new StageClock(options.emit, clock);
   const begin = clock.monotonic();
   const shortfalls: Shortfall[] = [];
+  let answers = true;
 
   await stages.run('adapt', async (say) => {
     const context = contextOf(options, say);
@@ -81,6 +85,7 @@ export async function adaptHere(
     const before = prepared?.shortfalls() ?? runAdaptingSteps(context, steps, 'on-run', signal);
     const agent = await machine.awaitAgent(agentLimitMs, signal);
     if (agent.why !== undefined) {
+      answers = false;
       shortfalls.push({
         resource: 'agent',
         requested: 'an agent in the guest',
@@ -102,6 +107,7 @@ export async function adaptHere(
   });
 
   const state = await stages.run('verify', async () => {
+    if (!answers) return undefined;
     const seen = await discoverGuest(
       machine.agent,
       AbortSignal.any([signal, AbortSignal.timeout(observeLimitMs)]),

@@ -3,10 +3,14 @@ import type { MachineContract, WorkspaceRecord } from '../../protocol/workspace.
 import { AgentLink } from '../agent-link/agent-link.ts';
 import type { DisplayControl, GuestAgent, Qmp, VirtualMachine } from '../contract/virtual-machine.ts';
 import { displayControl } from '../qemu/display-control.ts';
+import { isPortOpen } from '../qemu/is-port-open.ts';
 import type { QmpProcess } from '../qemu/qmp-process.ts';
 import type { RuntimeFiles } from '../qemu/runtime-files.ts';
 import type { WorkspacePaths } from './paths.ts';
 import { tapName } from './paths.ts';
+
+/** A guest whose agent has its port open is waited for; one that has no agent is not, once it has run for so long, ms. */
+const nobodyMs = 3_000;
 
 /** What a guest is told of the host it is on, asked anew at each greeting. */
 export type HostNow = () => { epoch: number; host: HostDescription };
@@ -53,15 +57,28 @@ export class RunningMachine implements VirtualMachine, AsyncDisposable {
     return this.#answered ? this.link : undefined;
   }
 
-  /** Greets the guest and waits for its answer, at most `limitMs`. Undefined with the reason when there is none. */
+  /**
+   * Waits for the guest's answer to the greeting, at most `limitMs`, and less where nobody in the guest listens. Undefined
+   * with the reason when there is none.
+   */
   async awaitAgent(limitMs: number, signal: AbortSignal): Promise<{ why: string | undefined }> {
+    const enough = new AbortController();
+    const limit = AbortSignal.any([signal, enough.signal, AbortSignal.timeout(limitMs)]);
+    const timer = setTimeout(() => {
+      isPortOpen(this.qmp, 'agent', limit).then(
+        (isOpen) => isOpen || enough.abort(),
+        () => undefined, // then the limit decides
+      );
+    }, nobodyMs);
     try {
-      await this.link.ready(AbortSignal.any([signal, AbortSignal.timeout(limitMs)]));
+      await this.link.ready(limit);
       this.#answered = true;
       return { why: undefined };
     } catch (error) {
       signal.throwIfAborted();
       return { why: (error as Error).message };
+    } finally {
+      clearTimeout(timer);
     }
   }
 
