@@ -23,6 +23,7 @@ import { hashBytes, pageBytes } from '../../../host-plugins/pages/page-list.ts';
 import type { RamBlock } from '../../../host-plugins/pages/stream/stream-item.ts';
 import { StreamParser } from '../../../host-plugins/pages/stream/stream-parser.ts';
 import { doPageJob, type PageJob, type ResultOf } from '../../../host-plugins/pages/work/page-jobs.ts';
+import { DockError } from '../../../protocol/dock-error.ts';
 
 /** A source that both ends have, as the receiver has it: what it gives may be something else than its hashes say. */
 export interface TestSource {
@@ -109,6 +110,8 @@ export class SyncReceiver {
   readonly #recent: RecentPages;
   readonly #frames = FrameReader.forward();
   #blocks: readonly RamBlock[] = [];
+  #nextNumber = 0;
+  #isStuck = false;
 
   constructor(
     sources: readonly TestSource[],
@@ -119,10 +122,15 @@ export class SyncReceiver {
     this.#recent = new RecentPages(recentPages);
   }
 
-  /** @param again gives a batch in the clear; without it a batch that cannot be rebuilt yields nothing */
+  /** @param again gives a batch in the clear; without it nothing comes out any more after one that cannot be rebuilt */
   push(chunk: Buffer, again?: (number: number) => Buffer): void {
     for (const frame of this.#frames.read(chunk)) {
-      if (this.#take(frame) || frame.kind !== 'batch' || again === undefined) continue;
+      if (this.#isStuck) return;
+      if (frame.kind === 'clear' || (frame.kind === 'batch' && frame.number !== this.#nextNumber++))
+        throw new DockError('protocol', 'it is not its turn');
+      if (this.#take(frame) || frame.kind !== 'batch') continue;
+      this.#isStuck = again === undefined;
+      if (again === undefined) return;
       this.resent++;
       const [clear] = [...FrameReader.forward().read(again(frame.number))];
       if (clear === undefined || !this.#take(clear)) throw new Error('not even in the clear');

@@ -8,9 +8,8 @@ import {
   type NumberedKind,
 } from '../../../../host-plugins/tunnel/session/frame.ts';
 import { FrameReader, joinPieces } from '../../../../host-plugins/tunnel/session/frame-reader.ts';
-import { DockError } from '../../../../protocol/dock-error.ts';
+import { established, offer } from './hostile-session.ts';
 import { seeds } from './hostile-streams.ts';
-import { World } from './session-world.ts';
 
 const kinds: readonly NumberedKind[] = [
   'open',
@@ -97,21 +96,6 @@ describe('a reader of frames', () => {
   });
 });
 
-/** A session in the middle of its life, and the bytes that its other end would send it next. */
-function established(): { world: World; next: Uint8Array } {
-  const world = new World();
-  world.connect();
-  const mine = world.a.open('test/mine');
-  world.b.open('test/theirs', true);
-  world.settle();
-  world.b.core.write(mine, new Uint8Array(3_000).fill(7));
-  world.b.core.end(mine);
-  world.b.open('test/more');
-  world.b.core.sayPlaces([{ address: '192.0.2.1', by: 'eth0' }]);
-  world.send(0);
-  return { world, next: joinPieces(world.links[0]?.ways[1].bytes ?? []) };
-}
-
 /** Changes that a hostile or broken end might make to its bytes. */
 const mutation = fc.record({
   at: fc.nat(),
@@ -139,22 +123,6 @@ function mutate(bytes: Uint8Array, { at: where, do: what, value, length }: Mutat
   }
 }
 
-/** What comes is taken, or refused as a breach of the protocol: nothing else is thrown. */
-function offer(bytes: Uint8Array): 'taken' | 'refused' {
-  const { world } = established();
-  const link = world.links[0]?.ways[1];
-  if (link === undefined) throw new Error('no link');
-  try {
-    link.reader.push(bytes);
-  } catch (error) {
-    if (error instanceof DockError && error.kind === 'protocol') return 'refused';
-    throw error;
-  }
-  // what it has to say to that is bounded, too
-  world.send(0);
-  return 'taken';
-}
-
 describe('a session that gets hostile bytes', () => {
   it.each(seeds)('refuses or takes the kept stream %j, and throws nothing else', (hex, expected) => {
     expect(offer(Uint8Array.from(Buffer.from(hex, 'hex')))).toBe(expected);
@@ -162,12 +130,11 @@ describe('a session that gets hostile bytes', () => {
 
   it('never crashes, hangs, or throws anything but a breach of the protocol', () => {
     const { next } = established();
-    const runs = Number(process.env['WDOCK_FUZZ_RUNS'] ?? 3_000);
     fc.assert(
       fc.property(fc.array(mutation, { minLength: 1, maxLength: 6 }), (mutations) => {
         offer(mutations.reduce(mutate, next));
       }),
-      { numRuns: runs },
+      { numRuns: 3_000 },
     );
   });
 
