@@ -8,7 +8,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DockError } from '../protocol/dock-error.ts';
-import { provideImageWithAgent, provideLabImage } from './lab/lab-guest.ts';
+import { provideImageWithAgent } from './lab/lab-guest.ts';
 import { isLabRoot } from './lab/lab-root.ts';
 import { runMain } from './lab/run-main.ts';
 
@@ -69,12 +69,11 @@ async function vitest(tier: Exclude<Tier, 'check'>, folder: string, signal: Abor
   return { passed: numPassedTests ?? 0, failed: code !== 0 && failed === 0 ? 1 : failed };
 }
 
-/** The guest's images, with the agent and without. Says why where they cannot be had. */
+/** The guest's image. Says why where it cannot be had. */
 async function fetchGuest(signal: AbortSignal): Promise<boolean> {
   const progress = (text: string) => process.stdout.write(`${text}\n`);
   try {
     await provideImageWithAgent(progress, signal);
-    await provideLabImage(undefined, progress, signal);
     return true;
   } catch (error) {
     process.stderr.write(`${DockError.from(error).message}\n`);

@@ -8,6 +8,7 @@ import { DockErrorShape } from '../../protocol/dock-error-shape.ts';
 import { TripOutcome } from '../../protocol/outcome.ts';
 import { ProgressEvent } from '../../protocol/progress-event.ts';
 import { cacheFolder } from './cache/cache-folder.ts';
+import { compiledCode } from './cache/compiled-code.ts';
 import type { NetworkNamespace } from './network/network-namespace.ts';
 import { runCommand } from './run-command.ts';
 
@@ -99,6 +100,7 @@ export class LabHost implements AsyncDisposable {
       // Never this machine's own: its logind and Avahi are not those of a simulated device.
       env: {
         ...process.env,
+        ...compiledCode,
         DBUS_SYSTEM_BUS_ADDRESS: this.systemBus ?? `unix:path=${this.folder}/no-system-bus`,
       },
     });
@@ -136,7 +138,8 @@ export class LabHost implements AsyncDisposable {
 
   /** `wdock … --json`, parsed. Throws what wdock reports. */
   async wdock(args: readonly string[], signal: AbortSignal): Promise<unknown> {
-    return JSON.parse(await runCommand(this.wdockCommand(['--json', ...args]), {}, signal));
+    const options = { environment: compiledCode };
+    return JSON.parse(await runCommand(this.wdockCommand(['--json', ...args]), options, signal));
   }
 
   wdockCommand(args: readonly string[]): string[] {
@@ -166,7 +169,8 @@ export class LabHost implements AsyncDisposable {
       onEvent(event);
     };
     try {
-      await runCommand(this.wdockCommand(['--json', ...args]), { onLine }, signal);
+      const options = { onLine, environment: compiledCode };
+      await runCommand(this.wdockCommand(['--json', ...args]), options, signal);
     } catch (error) {
       throw failure ?? error;
     }

@@ -61,6 +61,6 @@ export async function onlyCopy(lab: Lab, limitMs = 180_000): Promise<Copy> {
       );
       return copy as Copy;
     },
-    { timeout: limitMs, interval: 300 },
+    { timeout: limitMs, interval: 1_000 }, // each look starts two programs,
   );
 }

@@ -22,7 +22,7 @@ describe('a VM whose memory is kept where it left', () => {
   beforeAll(async () => {
     const signal = within(14 * 60_000);
     const guest = await provideGuestWithAgent(silent, signal);
-    lab = await Lab.start(guest, { link: 'unshaped', progress: silent }, signal);
+    lab = await Lab.start(guest, { link: 'unshaped', pc: 'small-pc', progress: silent }, signal);
     load = await VerifyWatch.open(lab.network.client, lab.guestAddress, 500, within(30_000));
   });
 

@@ -9,7 +9,11 @@ const silent = () => undefined;
 describe('a guest that has read all of its files', () => {
   it('drops what it does not use before it goes over a slow link, and goes on intact', async () => {
     const guest = await provideGuestWithAgent(silent, within(14 * 60_000));
-    await using lab = await Lab.start(guest, { link: 'wifi70', progress: silent }, within(120_000));
+    await using lab = await Lab.start(
+      guest,
+      { link: 'wifi70', pc: 'small-pc', progress: silent },
+      within(120_000),
+    );
     await using load = await VerifyWatch.open(lab.network.client, lab.guestAddress, 500, within(60_000));
     const { run } = load.latest;
     await load.load('page-cache', 1, within(60_000));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { provideLabGuest } from '../lab/lab-guest.ts';
+import { provideGuestWithAgent } from '../lab/lab.ts';
 import { labAddresses } from '../lab/network/address-plan.ts';
 import { GapProbe } from '../lab/network/gap-probe.ts';
 import { LabNetwork } from '../lab/network/lab-network.ts';
@@ -10,8 +10,8 @@ const within = (ms: number) => AbortSignal.timeout(ms);
 
 describe('the settled guest', { timeout: 10 * 60_000 }, () => {
   it('comes back from its file with every page of memory and every record on the disk as they were', async () => {
-    // Without the agent: this is about the lab. It boots once where the cache has no such guest yet.
-    const { settled } = await provideLabGuest(undefined, () => undefined, within(9 * 60_000));
+    // It boots once where the cache has no such guest yet.
+    const { settled } = await provideGuestWithAgent(() => undefined, within(9 * 60_000));
     await using network = await LabNetwork.create({ emulator: settled.emulator }, within(10_000));
     const inside = await network.pc.run(['qemu-system-x86_64', '--version'], within(10_000));
     expect(inside).toBe(settled.emulator.version);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { compiledCode } from '../../lab/cache/compiled-code.ts';
 import { temporaryFolder } from '../../unit/pairing/temporary-folder.ts';
 
 const fixture = fileURLToPath(new URL('fixture-wdockd.ts', import.meta.url));
@@ -17,7 +18,7 @@ export class Running implements AsyncDisposable {
   #err = '';
   readonly #waiting = new Set<() => void>();
 
-  constructor(argv: readonly string[], environment: NodeJS.ProcessEnv = process.env) {
+  constructor(argv: readonly string[], environment: NodeJS.ProcessEnv = { ...process.env, ...compiledCode }) {
     const [program = '', ...args] = argv;
     this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: environment });
     // a test that times out never disposes of what it started

@@ -19,6 +19,7 @@ const answers = {
   'plant-canary': z.object({}),
   'read-canary': z.object({ markers: z.int() }),
   mounts: z.object({ mountPoints: z.array(z.string()) }),
+  'stop-agent': z.object({}),
   datagram: z.object({ fate: z.enum(datagramFates) }),
 };
 

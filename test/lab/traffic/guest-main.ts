@@ -1,5 +1,6 @@
 // The lab's peer in the guest: the guest's end of flows, and what a test asks of the guest's own network.
 // Bundled for the guest's Node by test/lab/image/bundle-guest-programs.ts; started by systemd, which passes its socket.
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
@@ -84,6 +85,9 @@ async function answer(request: Exclude<PeerRequest, { kind: 'flow' }>, socket: S
       return { markers: await readCanary(request.file) };
     case 'mounts':
       return { mountPoints: readMountPoints() };
+    case 'stop-agent':
+      execFileSync('systemctl', ['stop', 'wireless-dock-agent.service']);
+      return {};
     case 'datagram':
       return { fate: await sendDatagram(request.address, request.port, request.timeoutMs) };
   }

@@ -28,6 +28,8 @@ export type PeerRequest =
   | { readonly kind: 'read-canary'; readonly file: string }
   /** The guest's mount points. */
   | { readonly kind: 'mounts' }
+  /** Ends the agent, as if it were not installed, until the guest is started anew. */
+  | { readonly kind: 'stop-agent' }
   /** Sends a datagram to a port and waits for what comes back. */
   | {
       readonly kind: 'datagram';

@@ -69,14 +69,16 @@ export async function scanFromGuest(scan: ReachScan, signal: AbortSignal): Promi
   const { from, guest, tcpPorts, udpPorts } = scan;
   const reached: string[] = [];
   for (const address of scan.addresses) {
-    const request = { kind: 'scan', address, ports: tcpPorts, timeoutMs: answerLimitMs } as const;
-    const { open } = await askPeer(from, guest, request, signal);
+    const limits = { address, timeoutMs: answerLimitMs };
+    const ask = <Request extends Parameters<typeof askPeer>[2]>(request: Request) =>
+      askPeer(from, guest, request, signal);
+    const [{ open }, ...fates] = await Promise.all([
+      ask({ kind: 'scan', ...limits, ports: tcpPorts }),
+      ...udpPorts.map((port) => ask({ kind: 'datagram', ...limits, port })),
+    ]);
     reached.push(...open.map((port) => `tcp/${port} at ${address}`));
-    for (const port of udpPorts) {
-      const datagram = { kind: 'datagram', address, port, timeoutMs: answerLimitMs } as const;
-      const { fate } = await askPeer(from, guest, datagram, signal);
-      if (fate === 'answered') reached.push(`udp/${port} at ${address}`);
-    }
+    const answered = udpPorts.filter((_, at) => fates[at]?.fate === 'answered');
+    reached.push(...answered.map((port) => `udp/${port} at ${address}`));
   }
   return reached;
 }
