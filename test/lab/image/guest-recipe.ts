@@ -50,6 +50,10 @@ export const settledLine = 'lab: settled';
  * - swiotlb: 64 MiB of a small guest would go into bounce buffers, which virtio devices do not need
  * - fsck.mode: the disk is new, or was left clean by a saved machine
  * - mitigations: an emulated processor has nothing to mitigate, and pays for each
+ * - tsc: an emulated one counts evenly, but a busy host makes it look as if it did not; every other clock is a device, whose
+ *   reading takes QEMU's lock
+ * - noreplace-smp: a kernel that boots on one processor rewrites its locks when it gets a second one, which takes an emulated
+ *   one a second and more
  */
 export const guestKernelArguments = [
   'root=/dev/vda',
@@ -59,6 +63,8 @@ export const guestKernelArguments = [
   'fsck.mode=skip',
   'mitigations=off',
   'swiotlb=noforce',
+  'tsc=reliable',
+  'noreplace-smp',
   'memory_hotplug.online_policy=auto-movable',
   'memhp_default_state=online',
 ] as const;
