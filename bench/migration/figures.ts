@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PageJourney } from '../../protocol/page-exchange.ts';
 import { guestLoads } from '../../test/lab/loads/load-names.ts';
 import { linkShapeNames } from '../../test/lab/network/link-shape.ts';
 
@@ -50,6 +51,8 @@ export const MigrationDetails = z.strictObject({
   /** Of wdockd at both ends, resident memory; null for stock. */
   peakKiB: z.strictObject({ source: z.number(), target: z.number() }).nullable(),
   stages: z.array(z.strictObject({ name: z.string(), ms: z.number() })),
+  /** Of wdock: how the guest's pages went; null for stock. */
+  pages: PageJourney.nullable(),
   /** What the load of the guest had done since the trip before, in its own unit. */
   loadDone: z.number(),
   /** Of the machine that plays both devices, over the minute before the end of the trip: more than its CPUs is noise. */

@@ -36,7 +36,7 @@ export async function moveManyTimes(
 ): Promise<ManyMoves> {
   const limit = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)]);
   const ready = await prepareLoad(guest, load, progress, signal);
-  await using pair = await WdockPair.start(ready, link, progress, signal);
+  await using pair = await WdockPair.start(ready, { link, baseImage: false }, progress, signal);
   await using watch = await VerifyWatch.open(pair.network.client, pair.address, 500, limit(60_000));
   const { run } = watch.latest;
   const moves: ManyMoves['moves'][number][] = [];

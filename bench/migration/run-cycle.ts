@@ -3,10 +3,9 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { Progress } from '../../test/lab/cache/cached-build.ts';
 import type { LabGuest } from '../../test/lab/lab-guest.ts';
 import { GapProbe } from '../../test/lab/network/gap-probe.ts';
-import type { LinkShapeName } from '../../test/lab/network/link-shape.ts';
 import { VerifyWatch } from '../../test/lab/verify/verify-watch.ts';
 import { calmMs } from '../measure-run.ts';
-import type { MeasuredTrip, SystemName } from './figures.ts';
+import type { MeasuredTrip } from './figures.ts';
 import { measureLeg } from './measure-leg.ts';
 import type { Cycle } from './plan-cycles.ts';
 import { StockPair } from './stock-pair.ts';
@@ -36,7 +35,7 @@ export async function runCycle(
   signal: AbortSignal,
 ): Promise<void> {
   const { repetition, link, load, system, legs } = cycle;
-  await using traveller = await start(system, guest, link, progress, signal);
+  await using traveller = await start(cycle, guest, progress, signal);
   const { network, address } = traveller;
   await using probe = await GapProbe.start(network.client, address, limit(signal, 60_000));
   await using watch = await VerifyWatch.open(network.client, address, 500, limit(signal, 60_000));
@@ -49,6 +48,7 @@ export async function runCycle(
       await sleep((work.minutes * minuteMs) / work.speed, undefined, { signal });
       await watch.load(load, 1, limit(signal, 30_000));
     }
+    if (trip === 'warmed') await traveller.warmUp?.(limit(signal, tripLimitMs));
     place = place === 'mid' ? 'pc' : 'mid';
     const figures = await measureLeg(traveller, place, probe, rates[place], limit(signal, tripLimitMs));
     const { wireBytes, totalMs, downtimeMs, networkGapMs, linkUse, cpuMs, ...rest } = figures;
@@ -65,9 +65,8 @@ export async function runCycle(
 }
 
 function start(
-  system: SystemName,
+  { system, link, baseImage }: Cycle,
   guest: LabGuest,
-  link: LinkShapeName,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Traveller> {
@@ -77,7 +76,7 @@ function start(
     case 'stock-best':
       return StockPair.start(guest, link, 'best', signal);
     case 'wdock':
-      return WdockPair.start(guest, link, progress, signal);
+      return WdockPair.start(guest, { link, baseImage }, progress, signal);
   }
 }
 

@@ -112,7 +112,7 @@ export class StockPair implements Traveller {
     const totalMs = (await runs) - startedMs;
     await this.#end(from);
     const ownBytes = info.ram?.transferred ?? 0;
-    return { totalMs, moveMs: totalMs, downtimeMs: info.downtime ?? null, ownBytes, stages: [] };
+    return { totalMs, moveMs: totalMs, downtimeMs: info.downtime ?? null, ownBytes, stages: [], pages: null };
   }
 
   processes(place: Place): SystemProcesses {

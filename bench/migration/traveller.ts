@@ -1,3 +1,4 @@
+import type { PageJourney } from '../../protocol/page-exchange.ts';
 import type { LabNetwork } from '../../test/lab/network/lab-network.ts';
 
 export type Place = 'mid' | 'pc';
@@ -9,6 +10,8 @@ export interface OwnFigures {
   readonly downtimeMs: number | null;
   readonly ownBytes: number;
   readonly stages: readonly { readonly name: string; readonly ms: number }[];
+  /** How the guest's pages went; null where the system does not tell. */
+  readonly pages: PageJourney | null;
 }
 
 /** The processes of a system on one device. */
@@ -27,6 +30,8 @@ export interface Traveller extends AsyncDisposable {
    * runs at the other end.
    */
   move(to: Place, onRunning: () => void, signal: AbortSignal): Promise<OwnFigures>;
+  /** Sends the guest's memory ahead to the PC while it runs on the MID, where the system can. */
+  warmUp?(signal: AbortSignal): Promise<void>;
   /** Which of them run now. */
   processes(place: Place): SystemProcesses;
 }

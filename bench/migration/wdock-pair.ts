@@ -1,4 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { workspacePaths } from '../../host-plugins/workspace/paths.ts';
 import { type StageName, stageNames } from '../../protocol/progress-event.ts';
@@ -27,13 +30,36 @@ export class WdockPair implements Traveller {
   /** Returns when the guest runs on the MID, as it was saved. */
   static async start(
     guest: LabGuest,
-    link: LinkShapeName,
+    { link, baseImage }: { readonly link: LinkShapeName; readonly baseImage: boolean },
     progress: Progress,
     signal: AbortSignal,
   ): Promise<WdockPair> {
     const policy = sameSize(guest.settled.contract.baseMemoryMiB);
     const policies = { mid: policy, pc: policy };
-    return new WdockPair(await Lab.start(guest, { link, pc: 'twin', policies, progress }, signal));
+    const base = guest.settled.backing.at(-1);
+    const images = baseImage && base !== undefined ? { pcBaseImages: [dirname(base)] } : {};
+    const lab = await Lab.start(guest, { link, pc: 'twin', policies, ...images, progress }, signal);
+    const pair = new WdockPair(lab);
+    try {
+      if (baseImage) await pair.#untilImageIsListed(signal);
+      return pair;
+    } catch (error) {
+      await lab[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** A device lists its images when it has nothing else to do: some seconds after its start. */
+  async #untilImageIsListed(signal: AbortSignal): Promise<void> {
+    for (const { folder } of [this.#lab.mid, this.#lab.pc]) {
+      const lists = () => readdir(`${folder}/state/base-images`).catch(() => []);
+      while (!(await lists()).some((name) => /^[0-9a-f]{32}$/.test(name)))
+        await sleep(200, undefined, { signal });
+    }
+  }
+
+  async warmUp(signal: AbortSignal): Promise<void> {
+    await this.#lab.mid.wdock(['workspace', 'warm-up', labWorkspace, 'pc'], signal);
   }
 
   get network(): LabNetwork {
@@ -60,7 +86,8 @@ export class WdockPair implements Traveller {
     const { stages, downtimeMs, wireBytes } = outcome;
     const sum = (wanted: readonly string[]) =>
       stages.filter(({ name }) => wanted.includes(name)).reduce((total, { ms }) => total + ms, 0);
-    return { totalMs: sum(before), moveMs: sum(move), downtimeMs, ownBytes: wireBytes, stages };
+    const own = { ownBytes: wireBytes, pages: outcome.pages };
+    return { totalMs: sum(before), moveMs: sum(move), downtimeMs, ...own, stages };
   }
 
   processes(place: Place): SystemProcesses {

@@ -16,7 +16,14 @@ export function measured(
     },
     details: {
       ...{ repetition: 1, workMinutes: null, moveMs: 900, wholeMs: 1200, ownBytes: 9e5, wholeBytes: 11e5 },
-      ...{ guestCpuMs: { source: 1, target: 2 }, peakKiB: null, stages: [], loadDone: 0, machineLoad: 1 },
+      ...{
+        guestCpuMs: { source: 1, target: 2 },
+        peakKiB: null,
+        stages: [],
+        pages: null,
+        loadDone: 0,
+        machineLoad: 1,
+      },
       ...details,
     },
   };

@@ -58,8 +58,8 @@ describe('the order of what is measured', () => {
 
   it('lets the systems take turns before anything else changes', () => {
     expect(planCycles(choice).map(({ load, system }) => `${load} ${system}`)).toEqual([
-      ...['idle stock', 'idle wdock', 'page-cache stock', 'page-cache wdock'],
-      ...['idle stock', 'idle wdock', 'page-cache stock', 'page-cache wdock'],
+      ...['idle stock', 'idle wdock', 'page-cache stock', 'page-cache wdock', 'page-cache wdock'],
+      ...['idle stock', 'idle wdock', 'page-cache stock', 'page-cache wdock', 'page-cache wdock'],
     ]);
   });
 
@@ -67,6 +67,14 @@ describe('the order of what is measured', () => {
     for (const { legs } of [...planCycles(choice), ...planCycles({ ...choice, quick: false })]) {
       for (const [index, { trip }] of legs.entries()) expect(trip === 'return').toBe(index % 2 === 1);
     }
+  });
+
+  it('has a way of its own for a guest whose memory was sent ahead, by wdock alone', () => {
+    const warmed = planCycles(choice).filter(({ legs }) => legs.some(({ trip }) => trip === 'warmed'));
+    expect(warmed.map(({ load, system, legs }) => [load, system, legs.length])).toEqual([
+      ['page-cache', 'wdock', 1],
+      ['page-cache', 'wdock', 1],
+    ]);
   });
 
   it('works one minute and half an hour before the ways back', () => {
