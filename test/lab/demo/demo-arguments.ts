@@ -23,13 +23,13 @@ export const demoUsage = `usage: npm run demo -- [--trips N] [--link LINK] [--ne
 Docks a running Debian VM from a simulated mobile device to a simulated PC, and undocks it again. A round trip
 takes two to four minutes without KVM. Ctrl-C ends both devices and all that runs on them.
 
-  --trips N           so many round trips; default 1, with --network lan 20, which takes an hour without KVM
+  --trips N           so many round trips; default 1, with --network lan 20, which takes half an hour without KVM
   --link LINK         ${linkShapeNames.join(', ')}; default ethernet100,
                       and with --network wifi70 for the mobile device
   --network NETWORK   hold connections with the VM from a client on its LAN, both ways, with data in them, over IPv4 and
                       IPv6; make new ones after each trip; and show how long they were silent. On one LAN (lan), where that
                       has to be within twice the standstill of the VM and 200 ms; or with the PC on another one, behind a
-                      router (two-lans), where an anchor carries what was open
+                      router (two-lans), where an anchor carries what was open. The PC is a smaller one then
   --json FILE         also write the outcome as one JSON object: every trip, in "failures" what is not as it should be,
                       and "error" where the demo could not go on
   --help              show this
