@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
@@ -12,6 +12,8 @@ import { DockError, type DockErrorData } from '../../../protocol/dock-error.ts';
 
 const limitMs = 20_000;
 let made = 0;
+/** By this process, once. */
+let swept: Promise<void> | undefined;
 
 export const closedPort = 7440;
 export const guestMac = '52:54:00:aa:bb:01';
@@ -31,12 +33,29 @@ export class Namespace implements AsyncDisposable {
   }
 
   static async create(role: string): Promise<Namespace> {
+    swept ??= Namespace.sweep();
+    await swept;
     const namespace = new Namespace(`wdp${process.pid}-${made++}-${role}`);
     await outside('ip', 'netns', 'add', namespace.name);
     await namespace.run('ip', 'link', 'set', 'lo', 'up');
     // No address of a test is used twice, and looking for that takes a second or two.
     for (const name of ['all', 'default']) await namespace.setting(`ipv6/conf/${name}/accept_dad`, '0');
     return namespace;
+  }
+
+  /** Takes along what tests that were killed have left. */
+  static async sweep(): Promise<void> {
+    const { stdout } = await outside('ip', 'netns', 'list');
+    for (const [name, owner] of stdout.matchAll(/^wdp(\d+)-\S+/gm)) {
+      const isAlive = await access(`/proc/${owner}`).then(
+        () => true,
+        () => false,
+      );
+      if (!isAlive)
+        await Namespace.made(name)
+          [Symbol.asyncDispose]()
+          .catch(() => undefined); // another test may sweep, too
+    }
   }
 
   /** One that somebody else has made. */
