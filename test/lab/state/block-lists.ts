@@ -14,7 +14,11 @@ export async function lendBlockLists(stateFolder: string): Promise<void> {
   const lent = join(stateFolder, listsName);
   const names = await readdir(kept).catch(() => []);
   if (names.length > 0) await mkdir(lent, { recursive: true, mode: 0o700 });
-  for (const name of names.filter(isWhole)) await copyFile(join(kept, name), join(lent, name));
+  for (const name of names.filter(isWhole)) {
+    await copyFile(join(kept, name), join(lent, name)).catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error; // a lab of another guest has just put its own in its place
+    });
+  }
 }
 
 /** Keeps the lists of this wdockd for later labs, and no older ones; none of them is what it did not finish. */
