@@ -282,8 +282,9 @@ export class Anchors {
   }
 
   async #note(workspace: Workspace, lanChange: LanChange | undefined): Promise<void> {
-    const { lanChange: _, ...rest } = workspace.record;
-    await workspace.replace(lanChange === undefined ? rest : { ...rest, lanChange });
+    await workspace.change(({ lanChange: _, ...rest }) =>
+      lanChange === undefined ? rest : { ...rest, lanChange },
+    );
   }
 
   #surroundings(workspace: Workspace) {

@@ -126,14 +126,14 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
         await writeFileDurably(workspace.paths.policy, params.policy.text);
         await workspace.save({ policy: workspace.paths.policy });
       }
-      const { keepNothing: _, ...kept } = workspace.record;
-      await workspace.replace({
+      const { isHome } = workspace;
+      await workspace.change(({ keepNothing: _, ...kept }) => ({
         ...kept,
         contract: { ...contract, cpuModel }, // its home may have given it another one since it was here
         allocation: params.allocation,
         guestAddresses: params.guestAddresses,
-        ...(workspace.isHome ? {} : keepNothing(params)),
-      });
+        ...(isHome ? {} : keepNothing(params)),
+      }));
       const { surroundings, highestEpoch } = workspace;
       const source = caller.deviceId;
       const memory = workspace.mayKeepMemory(source) ? { peer: source, epoch: highestEpoch } : undefined;

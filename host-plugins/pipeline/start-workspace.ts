@@ -69,8 +69,7 @@ export async function startWorkspace(
       });
       await keeper.start({ pluggedVcpus: [], requestedPluggedMemoryMiB: 0 }, { state: savedState }, signal);
       // Once it runs the state no longer fits the disk: it must never be loaded again, whatever happens from here.
-      const { savedState: _, ...rest } = workspace.record;
-      await workspace.replace(rest);
+      await workspace.change(({ savedState: _, ...rest }) => rest);
     } else {
       await keeper.start({ pluggedVcpus: [], requestedPluggedMemoryMiB: 0 }, { boot: true }, signal);
     }

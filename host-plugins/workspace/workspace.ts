@@ -20,6 +20,7 @@ import type { HostNetwork } from '../system/network/host-network.ts';
 import type { Channels } from '../tunnel/channels.ts';
 import { compareDisk, markDisk } from './disk-mark.ts';
 import { type HomeDisk, openDiskAtHome, openDiskAway } from './home-disk.ts';
+import { KeptRecord } from './kept-record.ts';
 import { MachineKeeper } from './machine-keeper.ts';
 import { channelNames, tapName, type WorkspacePaths } from './paths.ts';
 import type { RunningMachine } from './running-machine.ts';
@@ -101,7 +102,6 @@ export class Workspace implements AsyncDisposable {
   readonly paths: WorkspacePaths;
   readonly keeper: MachineKeeper;
   readonly surroundings: WorkspaceSurroundings;
-  record: WorkspaceRecord;
   activity: Activity = { kind: 'idle' };
   /** Resolves when nothing is done with it any more, however that ended. */
   idle: Promise<void> = Promise.resolve();
@@ -121,6 +121,7 @@ export class Workspace implements AsyncDisposable {
   guest: GuestSummary | undefined;
   /** Set right after construction: the hand-over acts on this workspace. */
   handOver!: HandOverDriver;
+  readonly #record: KeptRecord;
   #disk: HomeDisk | undefined;
   /** The end of what served it before. */
   #closing: Promise<void> = Promise.resolve();
@@ -131,7 +132,7 @@ export class Workspace implements AsyncDisposable {
     surroundings: WorkspaceSurroundings,
     onDeath: (poweredOff: boolean) => void,
   ) {
-    this.record = record;
+    this.#record = new KeptRecord(record, (changed) => surroundings.store.save(changed));
     this.surroundings = surroundings;
     this.paths = surroundings.store.paths(record.name);
     this.keeper = new MachineKeeper({
@@ -210,13 +211,17 @@ export class Workspace implements AsyncDisposable {
     this.#fence = undefined;
   }
 
-  async save(change: Partial<WorkspaceRecord>): Promise<void> {
-    await this.replace({ ...this.record, ...change });
+  get record(): WorkspaceRecord {
+    return this.#record.value;
   }
 
-  async replace(record: WorkspaceRecord): Promise<void> {
-    await this.surroundings.store.save(record);
-    this.record = record;
+  async save(change: Partial<WorkspaceRecord>): Promise<void> {
+    await this.change((record) => ({ ...record, ...change }));
+  }
+
+  /** @param how is given the record as the change before this one left it */
+  async change(how: (record: WorkspaceRecord) => WorkspaceRecord): Promise<void> {
+    await this.#record.change(how);
   }
 
   /** The disk is reachable on its socket when this returns. Idempotent. */
