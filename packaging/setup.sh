@@ -25,7 +25,8 @@ uidmap                       building that tree as an ordinary user
 iproute2                     namespaces, taps, bridges, traffic shaping
 nftables                     NAT and proxy rules of routed networks
 dnsmasq-base                 DHCP on the test LAN
-iputils-ping                 how long the network was silent
+fping                        how long the network was silent
+iputils-ping                 tests: whether a host answers
 swtpm                        contract tests of the private key, with a TPM of their own
 tpm2-tools                   those tests: clearing and locking it
 openssl                      tests: what a stranger gets of the port for devices

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createInterface, type Interface } from 'node:readline';
 import { interruption } from '../../../host-plugins/system/process/interruption.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
+import { longestGap, parseFpingReply } from './fping-output.ts';
 import type { NetworkNamespace } from './network-namespace.ts';
-import { longestGap, parsePingReply } from './ping-output.ts';
 
 /** What the client saw of the guest between two marks. */
 export interface NetworkGap {
@@ -15,33 +15,35 @@ export interface NetworkGap {
   observedMs: number;
 }
 
-/** Time between two probes; the gap is known to about this. From 10 ms up ping uses a coarser timer, of 16 ms. */
-const intervalMs = 7;
+/** Time between two probes; the gap is known to about this. `ping` would not sleep between them, and take a processor. */
+const intervalMs = 10;
+/** An answer counts so long after its probe was sent. */
+const lateMs = 10_000;
 
-/** Asks an address for a sign of life every 7 ms, from a host of the lab, for as long as it is not disposed. */
+/** Asks an address for a sign of life every 10 ms, from a host of the lab, for as long as it is not disposed. */
 export class GapProbe implements AsyncDisposable {
-  readonly #ping: ChildProcess;
+  readonly #fping: ChildProcess;
   readonly #lines: Interface;
   readonly #address: string;
   readonly #repliesMs: number[] = [];
   #fromMs = 0;
 
-  private constructor(ping: ChildProcess, lines: Interface, address: string) {
+  private constructor(fping: ChildProcess, lines: Interface, address: string) {
     this.#address = address;
-    this.#ping = ping;
+    this.#fping = fping;
     this.#lines = lines;
   }
 
   /** Returns at the first answer; the first measurement starts there. Throws as `nextReply` does. */
   static async start(from: NetworkNamespace, address: string, signal: AbortSignal): Promise<GapProbe> {
     if (signal.aborted) throw interruption(signal, `an answer of ${address}`);
-    const ping = from.spawn(['ping', '-D', '-n', '-i', String(intervalMs / 1000), address], {
+    const fping = from.spawn(['fping', '-l', '-D', '-p', String(intervalMs), '-t', String(lateMs), address], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    const lines = createInterface(ping.stdout as NonNullable<typeof ping.stdout>);
-    const probe = new GapProbe(ping, lines, address);
+    const lines = createInterface(fping.stdout as NonNullable<typeof fping.stdout>);
+    const probe = new GapProbe(fping, lines, address);
     lines.on('line', (line) => {
-      const reply = parsePingReply(line);
+      const reply = parseFpingReply(line);
       if (reply === undefined) return;
       probe.#repliesMs.push(reply);
       lines.emit('reply');
@@ -58,7 +60,7 @@ export class GapProbe implements AsyncDisposable {
 
   /**
    * Waits for the next answer.
-   * @throws DockError `timeout` or `cancelled` by the signal, `missing-dependency` where ping ended
+   * @throws DockError `timeout` or `cancelled` by the signal, `missing-dependency` where fping ended
    */
   async nextReply(signal: AbortSignal): Promise<void> {
     const over = new AbortController();
@@ -66,11 +68,8 @@ export class GapProbe implements AsyncDisposable {
     try {
       await Promise.race([
         once(this.#lines, 'reply', { signal: either }),
-        once(this.#ping, 'close', { signal: either }).then(() => {
-          throw new DockError(
-            'missing-dependency',
-            'ping ended without an answer; is iputils-ping installed?',
-          );
+        once(this.#fping, 'close', { signal: either }).then(() => {
+          throw new DockError('missing-dependency', 'fping ended without an answer; is it installed?');
         }),
       ]);
     } catch (error) {
@@ -100,9 +99,9 @@ export class GapProbe implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#ping.exitCode !== null || this.#ping.signalCode !== null) return;
-    const ended = once(this.#ping, 'close');
-    this.#ping.kill('SIGKILL');
+    if (this.#fping.exitCode !== null || this.#fping.signalCode !== null) return;
+    const ended = once(this.#fping, 'close');
+    this.#fping.kill('SIGKILL');
     await ended;
   }
 }

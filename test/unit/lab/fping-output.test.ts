@@ -1,21 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { longestGap, parsePingReply } from '../../lab/network/ping-output.ts';
+import { longestGap, parseFpingReply } from '../../lab/network/fping-output.ts';
 
-describe('a line of ping', () => {
+describe('a line of fping', () => {
   it.each([
-    'PING 10.77.0.50 (10.77.0.50) 56(84) bytes of data.',
-    '[1763916270.204001] From 10.77.0.21 icmp_seq=7 Destination Host Unreachable',
-    '[1763916270.204001] no answer yet for icmp_seq=7',
-    '1372 packets transmitted, 1201 received, 12.4636% packet loss, time 9993ms',
+    '[1796013364.78734] 10.77.0.50 : [390], timed out (NaN avg, 100% loss)',
+    'ICMP Host Unreachable from 10.77.0.21 for ICMP Echo sent to 10.77.0.50',
+    '10.77.0.50 : xmt/rcv/%loss = 492/490/0%, min/avg/max = 0.035/0.083/0.179',
     '',
   ])('is no answer: %s', (line) => {
-    expect(parsePingReply(line)).toBeUndefined();
+    expect(parseFpingReply(line)).toBeUndefined();
   });
 
   it('is an answer, with its time in milliseconds', () => {
-    const line = '[1763916270.204537] 64 bytes from 10.77.0.50: icmp_seq=8 ttl=64 time=0.412 ms';
-    expect(parsePingReply(line)).toBeCloseTo(1763916270204.537, 3);
+    const line = '[1763916270.20453] fd00:77::50 : [8], 64 bytes, 0.412 ms (0.412 avg, 0% loss)';
+    expect(parseFpingReply(line)).toBeCloseTo(1763916270204.53, 3);
   });
 });
 

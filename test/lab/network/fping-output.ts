@@ -1,6 +1,6 @@
-/** Reads a line of `ping -D`: when the answer came, in milliseconds since 1970; undefined for any other line. */
-export function parsePingReply(line: string): number | undefined {
-  const match = /^\[(\d+\.\d+)\] \d+ bytes from .* icmp_seq=\d+ .*time=/.exec(line);
+/** Reads a line of `fping -l -D`: when the answer came, in milliseconds since 1970; undefined for any other line. */
+export function parseFpingReply(line: string): number | undefined {
+  const match = /^\[(\d+\.\d+)\] \S+ : \[\d+\], \d+ bytes, /.exec(line);
   return match?.[1] === undefined ? undefined : Number(match[1]) * 1000;
 }
 
