@@ -41,6 +41,8 @@ export interface TunnelDeviceOptions {
   readonly patienceMs?: number;
   /** Of Node, before the program. */
   readonly nodeArguments?: readonly string[];
+  /** What runs instead of tunnel-child.ts; it answers to `self` and `trust` as that one. */
+  readonly program?: URL;
 }
 
 /** The parent's side of tunnel-child.ts: a device whose process can be killed and started again. */
@@ -70,7 +72,7 @@ export class TunnelDevice implements AsyncDisposable {
 
   async start(): Promise<void> {
     const { name, namespace, address, port = 0, patienceMs = 600_000, nodeArguments = [] } = this.#options;
-    const script = fileURLToPath(new URL('./tunnel-child.ts', import.meta.url));
+    const script = fileURLToPath(this.#options.program ?? new URL('./tunnel-child.ts', import.meta.url));
     const settings = [name, address, String(port), String(patienceMs), this.#folder];
     const program = [process.execPath, ...nodeArguments, script, ...settings];
     const [command = '', ...argv] =

@@ -1,4 +1,4 @@
-import type { Gap } from '../network/ping-output.ts';
+import type { Gap } from '../network/fping-output.ts';
 
 /** The longest time between two signs of life, measured by whoever listens for them. Times in milliseconds since 1970. */
 export class Silence {
