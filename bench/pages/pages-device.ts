@@ -1,5 +1,6 @@
 // A device with one end of the page exchange, in a process of its own. Requests come as JSON lines on standard input, one
 // answer a line goes back.
+import '../../host-plugins/daemon/engine-flags.ts';
 import { hash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { ArrivingPages } from '../../host-plugins/pages/arriving-pages.ts';

@@ -1,3 +1,4 @@
+import './engine-flags.ts';
 import { parseArgs } from 'node:util';
 import { DockError } from '../../protocol/dock-error.ts';
 import { forbidCoreDumps } from '../visit/forbid-core-dumps.ts';
