@@ -1,6 +1,5 @@
-// To be imported before all else: how V8 collects garbage in wdockd, and in threads that it starts from here on.
+// To be imported before what starts threads: how V8 collects garbage in wdockd, and in threads that it starts from here on.
 import { setFlagsFromString } from 'node:v8';
-import { isMainThread } from 'node:worker_threads';
 
 /**
  * A move takes 64 KiB of memory for each piece that a socket gives, and lets go of it at once. V8 by itself looks through its
@@ -14,5 +13,4 @@ const flags = [
   '--max-semi-space-size=1',
 ];
 
-// Flags are the process's: a thread has them already.
-if (isMainThread) for (const flag of flags) setFlagsFromString(flag);
+for (const flag of flags) setFlagsFromString(flag);
