@@ -14,8 +14,9 @@ import {
   serveChannelToUnixSocket,
 } from '../../host-plugins/tunnel/forward-unix-listener.ts';
 import { DockError } from '../../protocol/dock-error.ts';
-import { testDevice, trust } from '../../test/contract/pairing/two-devices.ts';
+import { testDevice } from '../../test/contract/pairing/two-devices.ts';
 import { answerLines } from '../../test/contract/plugins/answer-lines.ts';
+import { deviceMethods } from '../../test/contract/tunnel/device-methods.ts';
 import { writeGuestPage } from './guest-pages.ts';
 
 const [name = '', address = ''] = process.argv.slice(2);
@@ -59,18 +60,7 @@ async function openKept(count: number): Promise<OpenImage | undefined> {
 }
 
 const methods: Record<string, (...params: never[]) => unknown> = {
-  self: () => ({
-    name,
-    id: device.identity.id,
-    certificatePem: device.identity.certificatePem,
-    port: device.port,
-  }),
-  trust: (other: { name: string; id: string; certificatePem: string }, at: string) =>
-    trust(
-      device,
-      { name: other.name, identity: { certificatePem: other.certificatePem, id: other.id } } as never,
-      at,
-    ).then(() => undefined),
+  ...deviceMethods(device),
   /** Waits for a stream, which a program on the socket `qemu` gets. */
   arrive: async (qemu: string, keptPages: number) => {
     const image = await openKept(keptPages);

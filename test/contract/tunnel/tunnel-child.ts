@@ -9,8 +9,9 @@ import { type Duplex, duplexPair } from 'node:stream';
 import { connect, createServer } from 'node:tls';
 import { generateIdentity, type Identity } from '../../../host-plugins/pairing/identity.ts';
 import { DockError, type DockErrorData } from '../../../protocol/dock-error.ts';
-import { testDevice, trust } from '../pairing/two-devices.ts';
+import { testDevice } from '../pairing/two-devices.ts';
 import { answerLines } from '../plugins/answer-lines.ts';
+import { deviceMethods } from './device-methods.ts';
 
 const [name = '', address = '', port = '0', patienceMs = '600000', folder = ''] = process.argv.slice(2);
 const identity = await sameIdentity(join(folder, 'identity.json'));
@@ -108,18 +109,7 @@ async function send(
 }
 
 const methods: Record<string, (...params: never[]) => unknown> = {
-  self: () => ({
-    name,
-    id: device.identity.id,
-    certificatePem: device.identity.certificatePem,
-    port: device.port,
-  }),
-  trust: (other: { name: string; id: string; certificatePem: string }, at: string) =>
-    trust(
-      device,
-      { name: other.name, identity: { certificatePem: other.certificatePem, id: other.id } } as never,
-      at,
-    ).then(() => undefined),
+  ...deviceMethods(device),
   forget: (other: string) => device.trust.forget(other).then(() => undefined),
   /** Begins; `finish` waits. */
   send: (job: string, deviceId: string, channel: string, bytes: number, priority: 'urgent' | 'bulk') => {
