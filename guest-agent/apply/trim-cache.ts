@@ -105,7 +105,11 @@ class Reclaimer {
   }
 }
 
-/** Groups of the first level that can be asked, by what lies cold in them. */
+/**
+ * Groups of the first level that can be asked, by what lies cold in them. What is mapped is left out, wherever it lies: asked
+ * for all that is inactive, in rounds that follow each other at once, the kernel takes the code of programs that run every
+ * second, and they stand still until it is read again, which after a move is from the other device.
+ */
 async function readGroups(files: SystemFiles): Promise<ColdGroup[]> {
   const groups: ColdGroup[] = [];
   for (const name of await files.list(groupFolder)) {
@@ -115,7 +119,8 @@ async function readGroups(files: SystemFiles): Promise<ColdGroup[]> {
     const inactive = findBytesAsMiB(statistics, 'inactive_file') ?? 0;
     const dirty =
       (findBytesAsMiB(statistics, 'file_dirty') ?? 0) + (findBytesAsMiB(statistics, 'file_writeback') ?? 0);
-    groups.push({ name, coldMiB: inactive - dirty });
+    const mapped = findBytesAsMiB(statistics, 'file_mapped') ?? 0;
+    groups.push({ name, coldMiB: inactive - dirty - mapped });
   }
   return groups;
 }

@@ -128,6 +128,8 @@ const ConfigDocument = z.strictObject({
       /** How long a VM may stand still at the switch, ms. */
       downtimeLimitMs: z.int().min(1).max(10_000).default(300),
       maxDowntimeMs: z.int().min(1).max(60_000).default(3_000),
+      /** A move of which nothing goes through for so long is given up, and the VM runs on where it was, ms. */
+      stallLimitMs: z.int().min(10_000).max(3_600_000).default(90_000),
       /** A move that takes longer is given up, and the VM runs on where it was, minutes. */
       timeLimitMinutes: z
         .number()

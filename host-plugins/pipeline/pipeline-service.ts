@@ -195,7 +195,7 @@ export class PipelineService implements Service {
       onChange,
       onVisitOver: ({ name }) => renewal.request(`"${name}" has left, and nothing of it is kept`),
     });
-    const { maxBandwidthMbitPerS, downtimeLimitMs, maxDowntimeMs, timeLimitMinutes } = config.migration;
+    const { maxBandwidthMbitPerS, timeLimitMinutes, ...limits } = config.migration;
     const trips: TripHandlersParts = {
       workspaces: this.#workspaces,
       trust,
@@ -218,8 +218,7 @@ export class PipelineService implements Service {
         discoverHost,
         linkRates: new Map(),
         limits: {
-          downtimeLimitMs,
-          maxDowntimeMs,
+          ...limits,
           ...(maxBandwidthMbitPerS === undefined
             ? {}
             : { maxBandwidthBytesPerS: Math.round(maxBandwidthMbitPerS * bytesPerMegabit) }),

@@ -9,6 +9,8 @@ export interface MigrationLimits {
   readonly downtimeLimitMs?: number;
   /** … and this long where even slowing it does not bring the move to an end (convergence.ts), ms; not longer by default. */
   readonly maxDowntimeMs?: number;
+  /** Nothing goes through for so long: the move is given up, ms; default: 90,000. */
+  readonly stallLimitMs?: number;
   /** What the link is thought to carry, until that is measured, bytes a second. */
   readonly linkBytesPerS?: number;
 }

@@ -50,7 +50,7 @@ export type MigrationEvent =
 /** A stall that is worth a word to whoever watches, ms. */
 const stallToldMs = 3_000;
 /** A cut of half a minute has to be survived, with the time to find each other again; longer ones are given up, ms. */
-const stallLimitMs = 90_000;
+const defaultStallLimitMs = 90_000;
 /** Cancelling is local work; only a wedged QEMU takes longer, ms. */
 const cancelMs = 15_000;
 /** A cancel that has not ended after this long is taken to wait for a hung link, ms. */
@@ -67,8 +67,8 @@ export class OutgoingMigration {
   readonly #convergence: Convergence | undefined;
   readonly #readWire: ReadWire;
   readonly #stall = new StallWatch();
-  /** A stall is no reason to give up. */
-  #patient = false;
+  /** After which a stall is a reason to give up, ms. */
+  #stallLimitMs = defaultStallLimitMs;
 
   private constructor(
     qmp: QmpClient,
@@ -105,7 +105,10 @@ export class OutgoingMigration {
     await steerMigration(qmp, convergence.first, signal);
     await qmp.execute('migrate', socketChannel(options.socket), signal);
     const migration = new OutgoingMigration(qmp, onEvent, convergence, readWire);
-    migration.#patient = purpose === 'suspend';
+    migration.#stallLimitMs =
+      purpose === 'suspend'
+        ? Number.POSITIVE_INFINITY
+        : (options.limits?.stallLimitMs ?? defaultStallLimitMs);
     migration.#emit({ kind: 'started' });
     return migration;
   }
@@ -200,10 +203,10 @@ export class OutgoingMigration {
     const progress = progressOf(info);
     if (progress === undefined) return;
     const forMs = this.#stall.observe(progress, performance.now());
-    if (forMs >= stallLimitMs && !this.#patient) {
+    if (forMs >= this.#stallLimitMs) {
       throw new DockError(
         'peer-gone',
-        `nothing of the VM has gone through for ${stallLimitMs / 1000} s, so its move was given up; is the other device on, and in reach?`,
+        `nothing of the VM has gone through for ${Math.round(forMs / 1000)} s, so its move was given up; is the other device on, and in reach?`,
       );
     }
     if (forMs >= stallToldMs) this.#emit({ kind: 'stalled', forMs });

@@ -31,6 +31,8 @@ export interface LabHostOptions {
   readonly baseImages?: readonly string[] | undefined;
   /** Address of the bus that it has as its system's, and serves; default: none. */
   readonly systemBus?: string | undefined;
+  /** Its `migration.stallLimitMs`, ms; default: as wdockd has it. */
+  readonly stallLimitMs?: number | undefined;
 }
 
 export type LabProfile = 'mid' | 'pc' | 'small-pc' | 'twin' | 'kiosk';
@@ -75,6 +77,9 @@ export class LabHost implements AsyncDisposable {
         `profile: ${join(import.meta.dirname, 'profiles', `${profile}.yaml`)}`,
         `dbus: { serve: ${options.systemBus !== undefined} }`,
         'identity: { tpm: off }',
+        ...(options.stallLimitMs === undefined
+          ? []
+          : [`migration: { stallLimitMs: ${options.stallLimitMs} }`]),
         'log: { level: debug }',
         '',
       ].join('\n'),

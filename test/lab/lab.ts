@@ -46,6 +46,8 @@ export interface LabOptions {
   readonly systemBuses?: Partial<Record<'mid' | 'pc', string>>;
   /** Policies of the devices themselves, before those of their classes; see docs/policies.md. */
   readonly policies?: Partial<Record<'mid' | 'pc', string>>;
+  /** Of a move of which nothing goes through, on both devices, ms; default: as wdockd has it. */
+  readonly stallLimitMs?: number;
   /** Folders with images that the PC has, and knows pages by; default: none. */
   readonly pcBaseImages?: readonly string[];
   readonly progress: Progress;
@@ -113,6 +115,7 @@ export class Lab implements AsyncDisposable {
           profile,
           systemBus: options.systemBuses?.[name],
           baseImages: name === 'pc' ? options.pcBaseImages : undefined,
+          stallLimitMs: options.stallLimitMs,
         }),
       );
     options.progress(`starting wdockd on both devices, with ${describeEmulator(guest.settled.emulator)}`);

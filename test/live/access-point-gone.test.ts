@@ -21,7 +21,13 @@ describe('a guest whose access point goes away while it moves', () => {
   beforeAll(async () => {
     const signal = within(14 * 60_000);
     const guest = await provideGuestWithAgent(silent, signal);
-    lab = await Lab.start(guest, { link: 'unshaped', pc: 'small-pc', progress: silent }, signal);
+    // The default is a minute and a half, twice.
+    const stallLimitMs = 20_000;
+    lab = await Lab.start(
+      guest,
+      { link: 'unshaped', pc: 'small-pc', stallLimitMs, progress: silent },
+      signal,
+    );
     load = await VerifyWatch.open(lab.network.client, lab.guestAddress, 500, within(60_000));
     watch = await NetworkWatch.open(lab, within(60_000));
   });

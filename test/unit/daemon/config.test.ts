@@ -93,7 +93,7 @@ describe('wdockd.yaml', () => {
       network: {},
       log: { level: 'info' },
       tunnel: { patienceMinutes: 10 },
-      migration: { downtimeLimitMs: 300, maxDowntimeMs: 3000, timeLimitMinutes: 60 },
+      migration: { downtimeLimitMs: 300, maxDowntimeMs: 3000, stallLimitMs: 90_000, timeLimitMinutes: 60 },
     });
   });
 

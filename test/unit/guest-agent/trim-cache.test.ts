@@ -8,8 +8,8 @@ import { shareReclaim } from '../../../guest-agent/decide/share-reclaim.ts';
 import { SystemFiles } from '../../../guest-agent/system-files.ts';
 
 interface Pretence {
-  /** Inactive and dirty file pages of each group, MiB. */
-  readonly groups: Readonly<Record<string, { cold: number; dirty?: number }>>;
+  /** Inactive, dirty and mapped file pages of each group, MiB. */
+  readonly groups: Readonly<Record<string, { cold: number; dirty?: number; mapped?: number }>>;
   readonly activeMiB?: number;
   readonly swap?: boolean;
   /** Before 6.9 `swappiness=` is refused. */
@@ -73,11 +73,17 @@ class PretendedKernel extends SystemFiles {
       '/proc/meminfo',
       `Active(file): ${this.#activeMiB * 1024} kB\nInactive(file): ${Math.round(cold * 1024)} kB\n`,
     );
-    for (const [name, { dirty = 0 }] of Object.entries(this.#pretence.groups)) {
+    for (const [name, { dirty = 0, mapped = 0 }] of Object.entries(this.#pretence.groups)) {
       const bytes = (mib: number) => Math.round(mib * 1024 * 1024);
       this.#put(
         `/sys/fs/cgroup/${name}/memory.stat`,
-        `inactive_file ${bytes(this.#cold[name] ?? 0)}\nfile_dirty ${bytes(dirty)}\nfile_writeback 0\n`,
+        [
+          `file_mapped ${bytes(mapped)}`,
+          `file_dirty ${bytes(dirty)}`,
+          'file_writeback 0',
+          `inactive_file ${bytes(this.#cold[name] ?? 0)}`,
+          '',
+        ].join('\n'),
       );
     }
   }
@@ -133,6 +139,14 @@ describe('giving page cache back', () => {
     const kernel = new PretendedKernel({ groups: { 'user.slice': { cold: 300 } }, gives: 0 });
     expect(await trim(kernel)).toMatchObject({ droppedMiB: 0 });
     expect(kernel.writes).toHaveLength(1);
+  });
+
+  it('leaves what programs have mapped: their code would be missing the moment after', async () => {
+    const kernel = new PretendedKernel({
+      groups: { 'system.slice': { cold: 100, mapped: 60 }, 'user.slice': { cold: 40, mapped: 90 } },
+    });
+    expect(await trim(kernel)).toMatchObject({ droppedMiB: 40, problems: [] });
+    expect(kernel.writes.join()).not.toContain('user.slice');
   });
 
   it('leaves what is dirty, and what is to be kept', async () => {
