@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { compiledCode } from './test/lab/cache/compiled-code.ts';
 
 const cores = availableParallelism();
 /** What is waited for comes, or the test's own limit ends it: on a busy machine a second is nothing. */
@@ -27,7 +28,9 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           expect: patient,
-          maxWorkers: Math.max(3, cores + 1),
+          env: compiledCode,
+          isolate: false,
+          maxWorkers: Math.max(5, cores + 1),
         },
       },
       {
@@ -37,6 +40,7 @@ export default defineConfig({
           include: ['test/live/**/*.test.ts'],
           testTimeout: 15 * 60_000,
           expect: patient,
+          env: compiledCode,
           hookTimeout: 15 * 60_000,
           maxWorkers: Math.max(1, Math.floor(cores / 2)),
         },

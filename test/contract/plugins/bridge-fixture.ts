@@ -12,6 +12,7 @@ import type { LinkFacts } from '../../../protocol/host-profile.ts';
 import { managerConfig } from '../guest-agent/manager-config.ts';
 import { PrivateBus } from '../guest-agent/private-bus.ts';
 import { killed, spawnMortal } from '../guest-agent/spawn-mortal.ts';
+import { Namespace } from './network-fixture.ts';
 
 const limitMs = 30_000;
 let made = 0;
@@ -76,15 +77,8 @@ export class WiredHost implements AsyncDisposable {
     }
   }
 
-  async onHost(...argv: string[]): Promise<string> {
-    const command = ['ip', 'netns', 'exec', this.host, ...argv];
-    return (await run(command, { timeoutMs: limitMs, signal: AbortSignal.timeout(limitMs) })).stdout;
-  }
-
-  async onLan(...argv: string[]): Promise<string> {
-    const command = ['ip', 'netns', 'exec', this.lan, ...argv];
-    return (await run(command, { timeoutMs: limitMs, signal: AbortSignal.timeout(limitMs) })).stdout;
-  }
+  onHost = (...argv: string[]): Promise<string> => Namespace.made(this.host).run(...argv);
+  onLan = (...argv: string[]): Promise<string> => Namespace.made(this.lan).run(...argv);
 
   /** Global addresses of an interface, sorted; none where it is not there. */
   async addresses(device: string): Promise<string[]> {

@@ -37,9 +37,9 @@ export class Namespace implements AsyncDisposable {
     await swept;
     const namespace = new Namespace(`wdp${process.pid}-${made++}-${role}`);
     await outside('ip', 'netns', 'add', namespace.name);
-    await namespace.run('ip', 'link', 'set', 'lo', 'up');
     // No address of a test is used twice, and looking for that takes a second or two.
-    for (const name of ['all', 'default']) await namespace.setting(`ipv6/conf/${name}/accept_dad`, '0');
+    const settings = ['all', 'default'].map((name) => `echo 0 > /proc/sys/net/ipv6/conf/${name}/accept_dad`);
+    await namespace.run('sh', '-ec', ['ip link set lo up', ...settings].join('\n'));
     return namespace;
   }
 
@@ -64,13 +64,26 @@ export class Namespace implements AsyncDisposable {
   }
 
   async run(...argv: string[]): Promise<string> {
-    return (await outside('ip', 'netns', 'exec', this.name, ...argv)).stdout;
+    const [program, ...rest] = argv;
+    // A test has hundreds of these: `ip` goes there by itself, without a second program and without mounts of its own.
+    const command = program === 'ip' ? ['-n', this.name, ...rest] : ['netns', 'exec', this.name, ...argv];
+    return (await outside('ip', ...command)).stdout;
+  }
+
+  /** Several commands of `ip`, by one of it. */
+  async ip(...commands: string[]): Promise<void> {
+    const batch = ['ip', '-n', this.name, '-batch', '-'];
+    await run(batch, {
+      input: commands.join('\n'),
+      timeoutMs: limitMs,
+      signal: AbortSignal.timeout(limitMs),
+    });
   }
 
   async setting(name: string, value?: string): Promise<string> {
     const path = `/proc/sys/net/${name.startsWith('ipv6/') ? name : `ipv4/${name}`}`;
-    if (value !== undefined) await this.run('sh', '-c', `echo ${value} > ${path}`);
-    return (await this.run('cat', path)).trim();
+    const script = value === undefined ? `cat ${path}` : `echo ${value} > ${path}; cat ${path}`;
+    return (await this.run('sh', '-c', script)).trim();
   }
 
   /** Lost packets of `count` pings, 0.2 s apart. */
@@ -240,40 +253,40 @@ export class TestLan implements AsyncDisposable {
 
   async #wire(): Promise<void> {
     const { switch: lan, client, guest, mobile, desktop } = this;
-    await lan.run('ip', 'link', 'add', 'sw', 'type', 'bridge');
-    await lan.run('ip', 'link', 'set', 'sw', 'up');
-    await this.#plugIn(client, 'eth0', 'client');
-    await this.#plugIn(mobile.namespace, 'wlan0', 'mobile');
-    await this.#plugIn(desktop.namespace, 'eth0', 'desktop');
-    await client.run('ip', 'address', 'add', `${clientIp}/24`, 'dev', 'eth0');
-    await mobile.namespace.run('ip', 'address', 'add', '10.77.0.11/24', 'dev', 'wlan0');
-    await desktop.namespace.run('ip', 'link', 'add', 'br0', 'type', 'bridge');
-    await desktop.namespace.run('ip', 'link', 'set', 'eth0', 'master', 'br0');
-    await desktop.namespace.run('ip', 'link', 'set', 'br0', 'up');
-    await desktop.namespace.run('ip', 'address', 'add', '10.77.0.12/24', 'dev', 'br0');
-    // A tap here as well: it sums what it sends, as a real card does, and nothing but the relay sees it.
-    await guest.run('ip', 'tuntap', 'add', 'dev', 'eth0', 'mode', 'tap');
-    await guest.run('ip', 'link', 'set', 'eth0', 'address', guestMac);
-    for (const [host, name, address] of [
-      [client, 'eth0', clientIp6],
-      [mobile.namespace, 'wlan0', 'fd77::11'],
-      [desktop.namespace, 'br0', 'fd77::12'],
-    ] as const) {
-      await host.run('ip', 'address', 'add', `${address}/64`, 'dev', name, 'nodad');
-    }
-    await guest.run('ip', 'link', 'set', 'eth0', 'up');
-    await guest.run('ip', 'address', 'add', `${guestIp}/24`, 'dev', 'eth0');
+    const cable = (name: string, port: string) =>
+      `link add ${name} up type veth peer name ${port} netns ${lan.name}`;
+    const has = (name: string, ip: string, ip6: string) => [
+      `address add ${ip}/24 dev ${name}`,
+      `address add ${ip6}/64 dev ${name} nodad`,
+    ];
+    await client.ip(cable('eth0', 'client'), ...has('eth0', clientIp, clientIp6));
+    await mobile.namespace.ip(cable('wlan0', 'mobile'), ...has('wlan0', '10.77.0.11', 'fd77::11'));
+    await desktop.namespace.ip(
+      cable('eth0', 'desktop'),
+      'link add br0 up type bridge',
+      'link set eth0 master br0',
+      ...has('br0', '10.77.0.12', 'fd77::12'),
+    );
+    await lan.ip(
+      'link add sw up type bridge',
+      ...['client', 'mobile', 'desktop'].map((port) => `link set ${port} up master sw`),
+    );
+    await guest.ip(
+      // A tap here as well: it sums what it sends, as a real card does, and nothing but the relay sees it.
+      'tuntap add dev eth0 mode tap',
+      `link set eth0 address ${guestMac}`,
+      'link set eth0 up',
+      `address add ${guestIp}/24 dev eth0`,
+    );
     // A VM that moves sees no loss of carrier, so its neighbour cache stays; this one's tap is closed for a moment.
     await guest.setting('conf/eth0/arp_evict_nocarrier', '0');
     await guest.setting('ipv6/conf/eth0/ndisc_evict_nocarrier', '0');
-  }
-
-  async #plugIn(host: Namespace, name: string, port: string): Promise<void> {
-    const { name: lan } = this.switch;
-    await host.run('ip', 'link', 'add', name, 'type', 'veth', 'peer', 'name', port, 'netns', lan);
-    await host.run('ip', 'link', 'set', name, 'up');
-    await this.switch.run('ip', 'link', 'set', port, 'master', 'sw');
-    await this.switch.run('ip', 'link', 'set', port, 'up');
+    // The kernel drops what is sent before it has seen that the cables are plugged in, up to a second later.
+    for (const each of [lan, client, mobile.namespace, desktop.namespace]) {
+      await until(
+        async () => !/state (DOWN|LOWERLAYERDOWN)/.test(await each.run('ip', 'link', 'show', 'up')),
+      );
+    }
   }
 
   /** The guest runs on this host now, at this tap. */
@@ -359,7 +372,7 @@ export async function serve(namespace: Namespace, ...args: string[]): Promise<As
 }
 
 async function hasCarrier(namespace: Namespace, name: string): Promise<boolean> {
-  return /LOWER_UP/.test(await namespace.run('sh', '-c', `ip link show dev ${name} 2>/dev/null || true`));
+  return /LOWER_UP/.test(await namespace.run('ip', 'link', 'show', 'dev', name).catch(() => ''));
 }
 
 /** For what the kernel tells nobody about; fails after 10 s. */
