@@ -14,7 +14,7 @@ interface Table {
 /** The blocks that are the guest's memory (qemu/command-line.ts); the others are QEMU's own, and small. */
 const memoryBlocks = ['base', 'plugged'];
 /** Looked at before others get a turn; a plugged block has far more pages than memory. */
-const pagesPerTurn = 65_536;
+const pagesPerTurn = 4_096;
 
 /** The pages of the guest's memory that have content, in the same order on both devices. */
 export async function listOfTable({ blocks }: Table): Promise<PageList> {
