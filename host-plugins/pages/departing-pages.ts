@@ -3,6 +3,7 @@ import type { PageJourney } from '../../protocol/page-exchange.ts';
 import { type LinkReading, PageSender } from './exchange/page-sender.ts';
 import type { PageTable } from './exchange/page-table.ts';
 import type { SendingSource } from './page-source.ts';
+import { IdleShare } from './work/idle-share.ts';
 import { PageWorkers } from './work/page-workers.ts';
 
 /** How much went over the channel, and how. */
@@ -17,9 +18,16 @@ export class DepartingPages implements AsyncDisposable {
   readonly #workers = new PageWorkers();
   #sender: PageSender | undefined;
 
-  /** @param sources as agreed on with the target, in this order */
-  constructor(sources: readonly SendingSource[]) {
+  readonly #idleShare: () => number | undefined;
+
+  /**
+   * @param sources as agreed on with the target, in this order
+   * @param idleShare of the time of this computer's processors since it was asked last, what nobody used
+   */
+  constructor(sources: readonly SendingSource[], idleShare?: () => number | undefined) {
     this.#sources = sources;
+    const processors = new IdleShare();
+    this.#idleShare = idleShare ?? (() => processors.look());
   }
 
   /** For `ForwardOptions.join`. */
@@ -29,6 +37,7 @@ export class DepartingPages implements AsyncDisposable {
       channel,
       workers: this.#workers,
       sources: this.#sources,
+      idleShare: this.#idleShare,
     });
     await this.#sender.run(signal);
   };

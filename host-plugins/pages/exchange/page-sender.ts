@@ -5,6 +5,7 @@ import type { SendingSource } from '../page-source.ts';
 import { StreamParser } from '../stream/stream-parser.ts';
 import type { PageWorkers } from '../work/page-workers.ts';
 import { BatchRoll } from './batch-roll.ts';
+import { nextLevel, quickestLevel } from './compression-level.ts';
 import {
   type BatchDescription,
   describeBatch,
@@ -36,6 +37,8 @@ import { StreamPair } from './stream-pair.ts';
 const holdMs = { other: 2, record: 100 } as const;
 /** At a time, so that what the parser makes of it fits the batches at hand. */
 const sliceBytes = 64 * 1024;
+/** How long a level of compression is tried before another one may be, ms. */
+const levelMs = 500;
 /** A payload this small is not worth a thread's time. */
 const smallBytes = 512;
 
@@ -59,6 +62,8 @@ export interface SenderOptions {
   readonly workers: PageWorkers;
   /** As both ends have agreed on, in this order. */
   readonly sources: readonly SendingSource[];
+  /** Of the time of this computer's processors since it was asked last, what nobody used; undefined: not known. */
+  readonly idleShare: () => number | undefined;
 }
 
 export interface SenderStatistics {
@@ -103,13 +108,21 @@ export class PageSender {
   #resent = 0;
   /** How often QEMU had to wait because the link had enough to carry. */
   #waits = 0;
+  readonly #idleShare: () => number | undefined;
+  #level = quickestLevel;
+  /** When the level was chosen, and `#waits` then. */
+  #leveled = { atMs: performance.now(), waits: 0 };
   /** Bytes on the wire for a byte of the stream, lately. */
   #ratio = 1;
   #hasEnded = false;
   #endSent = false;
 
-  private constructor({ qemu, channel, workers, sources }: SenderOptions, index: SourceIndex | undefined) {
+  private constructor(
+    { qemu, channel, workers, sources, idleShare }: SenderOptions,
+    index: SourceIndex | undefined,
+  ) {
     this.#workers = workers;
+    this.#idleShare = idleShare;
     const recent = new RecentIndex(limits.recentPages);
     this.#knowledge = new Knowledge({
       recent,
@@ -248,6 +261,7 @@ export class PageSender {
 
   /** In the stream's order: what a batch may refer to depends on the ones before. */
   #describe(): void {
+    this.#chooseLevel();
     for (const flight of this.#flights) {
       if (flight.recentNext !== -1) continue;
       if (!flight.hashed) return;
@@ -260,6 +274,15 @@ export class PageSender {
         }),
       );
     }
+  }
+
+  #chooseLevel(): void {
+    const { atMs, waits } = this.#leveled;
+    const now = performance.now();
+    if (now - atMs < levelMs) return;
+    const linkWasFull = this.#waits > waits;
+    this.#level = nextLevel(this.#level, { linkWasFull, idleShare: this.#idleShare() });
+    this.#leveled = { atMs: now, waits: this.#waits };
   }
 
   async #pack(
@@ -276,7 +299,7 @@ export class PageSender {
     const shape = { literalBytes: literals.length, contents: slots.length };
     const common = { kind, number, operationBytes: operations.length, shape, digest };
     if (slots.length === 0 && head.length < smallBytes) return { ...common, coding: 'plain', payload: head };
-    const job = { do: 'pack', head, pages: batch.data, slots, level: 1 } as const;
+    const job = { do: 'pack', head, pages: batch.data, slots, level: this.#level } as const;
     return { ...common, ...(await this.#workers.run(job, [head.buffer])) };
   }
 

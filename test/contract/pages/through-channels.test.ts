@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ArrivingPages } from '../../../host-plugins/pages/arriving-pages.ts';
 import { DepartingPages } from '../../../host-plugins/pages/departing-pages.ts';
+import { pageBytes } from '../../../host-plugins/pages/page-list.ts';
 import type { ReceivingSource, SendingSource } from '../../../host-plugins/pages/page-source.ts';
 import {
   forwardUnixListener,
@@ -54,6 +55,19 @@ describe('the page exchange over a channel between two devices', { timeout: 60_0
     expect(wireBytes).toBeLessThan(40_000);
   });
 
+  it('takes its time to make pages small while the way is slow and processors are idle, and only then', async () => {
+    const text = new StreamBuilder().section(
+      pages.slice(0, 3000).map(({ block, page }) => ({ block, page, content: prose(page) })),
+    );
+    const sent = async (idleShare: number) => {
+      await using way = await twoPrograms([], [], { idleShare: () => idleShare, bytesPerS: 8_000_000 });
+      const { received, wireBytes } = await way.send(text.build());
+      expect(received.equals(text.build())).toBe(true);
+      return wireBytes;
+    };
+    expect(await sent(1)).toBeLessThan(0.95 * (await sent(0)));
+  });
+
   it('ends both connections when the ends mean other sources', async () => {
     const source = { kind: 'kept', digest: 'abc', pages: 0, hashes: new SharedArrayBuffer(0) };
     await using way = await twoPrograms([source], []);
@@ -62,14 +76,34 @@ describe('the page exchange over a channel between two devices', { timeout: 60_0
   });
 });
 
+/** Park and Miller 1988. */
+function* numbers(seed: number): Generator<number, never> {
+  for (let state = seed; ; state = (state * 48_271) % 0x7fff_ffff) yield state;
+}
+
+const letters = numbers(1);
+const phrases = Array.from({ length: 5000 }, () =>
+  Array.from({ length: 24 }, () => (letters.next().value % 36).toString(36)).join(''),
+);
+
+/** A page of phrases that others have too: a compressor finds the more of them, the longer it looks. */
+function prose(page: number): Buffer {
+  const picks = numbers(page + 1);
+  let text = '';
+  while (text.length < pageBytes)
+    text += phrases[picks.next().value % phrases.length]?.slice(0, 3 + (picks.next().value % 24));
+  return Buffer.from(text.slice(0, pageBytes));
+}
+
 /** Two local programs, one on each of two devices, as two QEMUs are joined for a move. */
 async function twoPrograms(
   sending: readonly SendingSource[],
   receiving: readonly ReceivingSource[] = sending as readonly (SendingSource & ReceivingSource)[],
+  { idleShare, bytesPerS }: { readonly idleShare?: () => number; readonly bytesPerS?: number } = {},
 ) {
   const stack = new AsyncDisposableStack();
   const { mid, pc } = stack.use(await pairedDevices());
-  const departing = stack.use(new DepartingPages(sending));
+  const departing = stack.use(new DepartingPages(sending, idleShare));
   const arriving = stack.use(new ArrivingPages(receiving));
   const stop = new AbortController();
   stack.defer(() => stop.abort());
@@ -78,7 +112,12 @@ async function twoPrograms(
   received.promise.catch(() => undefined);
   const target = createServer({ allowHalfOpen: true }, (socket) => {
     const parts: Buffer[] = [];
-    socket.on('data', (part: Buffer) => parts.push(part));
+    socket.on('data', (part: Buffer) => {
+      parts.push(part);
+      if (bytesPerS === undefined) return;
+      socket.pause();
+      setTimeout(() => socket.resume(), (part.length / bytesPerS) * 1000);
+    });
     socket.on('end', () => {
       received.resolve(Buffer.concat(parts));
       socket.end('has it');
