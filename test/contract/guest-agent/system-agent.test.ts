@@ -164,6 +164,8 @@ describe('the system service', { timeout: 20_000 }, () => {
     const prepared = all.host.call('prepare-move', { target, maxDelayMs: 20_000 });
     await told;
     const calledOff = nextSignal(all.client, 'PreparingForMove');
+    // The bus has answered before whose signals these are.
+    await all.client.ownerOf(agentBusName, limit());
     await all.host.call('cancel-move', {});
     expect((await calledOff).body).toEqual([false, 'mid', 'mid']);
     expect(await prepared).toMatchObject({ expired: false });
