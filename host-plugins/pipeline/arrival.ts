@@ -127,9 +127,10 @@ export class Arrival {
       // Beside what the source has to write down before it lets go.
       void this.#workspace.readiness?.then((readiness) => readiness.show()).catch(() => undefined);
       await this.#workspace.markDisk(this.epoch);
-      const running = handOver.until(({ kind }) => kind === 'running', this.#laying.signal);
-      void this.#noteWhatStaysThere(running);
+      const told = this.#untilTold();
       await handOver.input({ in: 'vm-loaded' });
+      // What is cleared away and written down from here on would be time in which the VM stands still.
+      if (await told) void this.#noteWhatStaysThere();
     } catch (error) {
       if (this.#waiting.signal.aborted) return;
       surroundings.log.warn({ workspace: name, err: error }, 'the state did not arrive');
@@ -143,21 +144,23 @@ export class Arrival {
     }
   }
 
-  /**
-   * The source keeps the memory of the VM that left it; who knows what was in it need not send that back. Once it runs and
-   * the LAN is told: until then each tenth of a second that this takes is one of silence.
-   */
-  async #noteWhatStaysThere(running: Promise<unknown>): Promise<void> {
+  /** Resolves when the VM runs here and the LAN has been told; with false when it does not come. */
+  async #untilTold(): Promise<boolean> {
+    const { handOver, readiness } = this.#workspace;
+    try {
+      await handOver.until(({ kind }) => kind === 'running', this.#laying.signal);
+    } catch {
+      return false;
+    }
+    await readiness?.then((ways) => ways.shortfalls()).catch(() => undefined);
+    return true;
+  }
+
+  /** The source keeps the memory of the VM that left it; who knows what was in it need not send that back. */
+  async #noteWhatStaysThere(): Promise<void> {
     const table = this.#pages?.table;
     const workspace = this.#workspace;
     if (table === undefined || !workspace.mayKeepMemory(this.source)) return;
-    const { readiness } = workspace;
-    const runs = await running.then(
-      () => true,
-      () => false,
-    );
-    if (!runs) return;
-    await readiness?.then((told) => told.shortfalls()).catch(() => undefined);
     await workspace.surroundings.pages.warm.drop(this.source, workspace.keptMemory.uuid);
     const list = await listOfTable(table);
     const seal = { kind: 'kept', epoch: this.epoch, peer: this.source } as const;

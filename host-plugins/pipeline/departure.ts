@@ -18,10 +18,10 @@ const acceptLimitMs = 15_000;
 /** From pre-switchover to the target's word that it runs, ms; a link that is down longer leaves it to the retries. */
 const handOverLimitMs = 120_000;
 /**
- * The last state of a stopped VM, ms. A cut of half a minute is survived, with the time to find each other again; what is
- * longer on its way than this hangs, and the VM must not stand still.
+ * The last state of a stopped VM at most, ms. A cut of half a minute is survived, with the time to find each other again; what
+ * is longer on its way than this hangs, and the VM must not stand still.
  */
-const lastStateLimitMs = 60_000;
+const longestLastStateMs = 60_000;
 /** Beyond the longest downtime that the settings allow: until then others are told that the VM stands still, ms. */
 const standstillMarginMs = 5_000;
 
@@ -37,6 +37,8 @@ export class Departure implements AsyncDisposable {
   #listener: ForwardedListener | undefined;
   #outgoing: OutgoingMigration | undefined;
   #statistics: MigrationStatistics | undefined;
+  /** For the last state, ms: no longer than anything else may hang. */
+  #lastStateLimitMs = longestLastStateMs;
 
   /** @param sources pages that the target has, and that are known here */
   constructor(
@@ -54,6 +56,7 @@ export class Departure implements AsyncDisposable {
   async transfer(epoch: number, limits: MigrationLimits, say: Say, signal: AbortSignal): Promise<void> {
     const { handOver, paths, surroundings, name, keeper } = this.#workspace;
     const { qemu, seen } = keeper.require();
+    this.#lastStateLimitMs = Math.min(longestLastStateMs, limits.stallLimitMs ?? longestLastStateMs);
     try {
       this.#listener = await forwardUnixListener(
         surroundings.channels,
@@ -114,7 +117,7 @@ export class Departure implements AsyncDisposable {
     ended.catch(() => undefined); // waited for below, when the last state is there
     const given = this.#until(
       (event) => event.kind === 'released' || isEnd(event),
-      AbortSignal.timeout(lastStateLimitMs),
+      AbortSignal.timeout(this.#lastStateLimitMs),
     );
     // An abort from here on is a wish: the hand-over takes it as long as it can.
     const cancel = (reason: string): void => {
@@ -128,7 +131,7 @@ export class Departure implements AsyncDisposable {
       // QEMU may well be done: what it wrote lies in the buffers of a link that is gone, and no word comes back.
       await given.catch(() => {
         cancel(
-          `it did not say within ${lastStateLimitMs / 1000} s that it has all of it; is it on, and in reach?`,
+          `it did not say within ${this.#lastStateLimitMs / 1000} s that it has all of it; is it on, and in reach?`,
         );
       });
       const end = await ended;
@@ -148,7 +151,7 @@ export class Departure implements AsyncDisposable {
     const { handOver, keeper } = this.#workspace;
     try {
       if (this.#outgoing === undefined) throw new DockError('conflict', 'no migration is under way');
-      this.#statistics = await this.#outgoing.finish(AbortSignal.timeout(lastStateLimitMs));
+      this.#statistics = await this.#outgoing.finish(AbortSignal.timeout(this.#lastStateLimitMs));
       await this.#workspace.markDisk(handOver.highestEpoch);
       await handOver.input({ in: 'vm-switched' });
     } catch (error) {

@@ -50,9 +50,12 @@ export function handOverPorts(workspace: Workspace, peers: Peers, starting: Star
         await network.goOn(workspace.tap, signal).catch((error: unknown) => {
           log.warn({ workspace: name, err: error }, 'for some seconds others are told that it stands still');
         });
-        // After a restart of wdockd nobody holds the migration any more, and QEMU refuses `cont` while it waits in it.
+        // After a restart of wdockd nobody holds the migration any more, and QEMU refuses `cont` while it waits in it. A VM that
+        // has just arrived waits in none, and each question is time in which it stands still.
+        const hasJustArrived = workspace.arrival?.over.aborted === false;
         if (workspace.departure !== undefined) await workspace.departure.cancelMigration(signal);
-        else await (await OutgoingMigration.adopt(machine.qemu.qmp, () => {}, signal))?.cancel(signal);
+        else if (!hasJustArrived)
+          await (await OutgoingMigration.adopt(machine.qemu.qmp, () => {}, signal))?.cancel(signal);
         if ((await keeper.state()) === 'running') return;
         const readiness = await (
           workspace.readiness ?? prepareToRun(workspace, workspace.epoch, adapting, signal)
