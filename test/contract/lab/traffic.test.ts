@@ -104,9 +104,9 @@ describe('traffic between a client and a guest', { timeout: 60_000 }, () => {
       expect(lost).toBeLessThan(sent / 2);
       expect(doubled).toBe(0);
     }
-    const { flows } = await askPeer(network.client, network.addresses6.pc, { kind: 'flows' }, soon());
-    expect(flows.map(({ name }) => name).toSorted()).toEqual(after.flows.map(({ name }) => name).toSorted());
-    everyFlow({ flows, datagrams: [] }, (flow) => flow.mismatches === 0 && flow.receivedBytes > 120_000);
+    expect(await askPeer(network.client, network.addresses6.pc, { kind: 'flows' }, soon())).toEqual({
+      open: after.flows.length,
+    });
   });
 
   it('can be closed: the guest has no connection left', async () => {
@@ -114,8 +114,8 @@ describe('traffic between a client and a guest', { timeout: 60_000 }, () => {
     await traffic[Symbol.asyncDispose]();
     await vi.waitFor(
       async () => {
-        const { flows } = await askPeer(network.client, network.addresses.pc, { kind: 'flows' }, soon());
-        expect(flows.map(({ open: isOpen }) => isOpen)).toEqual([false, false, false, false]);
+        const left = await askPeer(network.client, network.addresses.pc, { kind: 'flows' }, soon());
+        expect(left).toEqual({ open: 0 });
       },
       { timeout: 10_000, interval: 200 },
     );

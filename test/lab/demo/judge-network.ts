@@ -25,9 +25,9 @@ export function judgeSilence({ kind, downtimeMs, silences }: TripNetwork): strin
 
 /** What is wrong with the connections that were held over all trips, in words. */
 export function judgeHeld(connections: readonly HeldConnections[]): string[] {
-  return connections.flatMap(({ name, open, ended, clientBytes, guestBytes, mismatches }) => [
+  return connections.flatMap(({ name, open, ended, bytes, mismatches }) => [
     ...(open ? [] : [`the connection "${name}" did not stay open: ${ended}`]),
     ...(mismatches === 0 ? [] : [`on the connection "${name}" ${mismatches} blocks arrived damaged`]),
-    ...(clientBytes > 0 && guestBytes > 0 ? [] : [`on the connection "${name}" nothing arrived`]),
+    ...(bytes > 0 ? [] : [`on the connection "${name}" nothing came back`]),
   ]);
 }

@@ -32,9 +32,9 @@ export function renderTripNetwork(trip: TripNetwork): string {
 export function renderHeld(connections: readonly HeldConnections[]): string {
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
   return connections
-    .map(({ name, open, ended, clientBytes, guestBytes, mismatches }) => {
+    .map(({ name, open, ended, bytes, mismatches }) => {
       const state = open ? 'open' : `ENDED (${ended})`;
-      const carried = `${megabytes(guestBytes)} to the guest, ${megabytes(clientBytes)} from it`;
+      const carried = `${megabytes(bytes)} to the guest and back`;
       return `  ${name}: ${state}; ${carried}; ${mismatches} mismatches`;
     })
     .join('\n');

@@ -4,11 +4,10 @@ import { DockError } from '../../../protocol/dock-error.ts';
 import type { NetworkNamespace } from '../network/network-namespace.ts';
 import { runCommand } from '../run-command.ts';
 import { datagramFates, type PeerRequest, peerPort } from './guest-peer.ts';
-import { FlowSeen } from './traffic-report.ts';
 
 const answers = {
   dial: z.object({}),
-  flows: z.object({ flows: z.array(FlowSeen) }),
+  flows: z.object({ open: z.int() }),
   network: z.object({
     /** With prefix length. */
     addresses: z.array(z.object({ name: z.string(), mac: z.string(), address: z.string() })),

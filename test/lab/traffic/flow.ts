@@ -1,52 +1,42 @@
 import type { Socket } from 'node:net';
+import type { z } from 'zod';
 import { keepPace, paceMs } from './pace.ts';
 import { describeSilence, nowMs, Silence } from './silence.ts';
-import { StreamCheck, type StreamCounters, StreamSource } from './stream-content.ts';
+import { StreamCheck, StreamSource } from './stream-content.ts';
+import type { FlowSeen } from './traffic-report.ts';
 
-/** What both ends of a flow must know of it; the one that connects sends it as its first line. */
-export interface FlowHeader {
+export interface FlowOptions {
   readonly name: string;
-  /** The end that connects sends the stream of this salt, the other the one of the next. */
+  /** No other flow's: its content is this stream's, and a block of another one is told from its own. */
   readonly salt: number;
   /** In each direction. */
   readonly bitsPerS: number;
 }
 
-/** What one end of a flow has seen. */
-export interface FlowReport extends StreamCounters {
-  readonly name: string;
-  readonly open: boolean;
-  /** Why it is not open. */
-  readonly ended: string | undefined;
-  readonly sentBytes: number;
-  /** Since the last mark, by this end's clock; that of a guest stands still while it is moved. */
-  readonly longestSilenceMs: number;
-  /** When that silence began, ms since 1970, by the same clock. */
-  readonly silentFromMs: number;
-}
-
 /** After a stall, what was not sent is not made up for: a burst would be measured as life that was none. */
 const mostStepsAtOnce = 3;
 
-/** One end of a TCP connection on which known content flows both ways at a steady rate. */
+/**
+ * The client's end of a TCP connection on which known content flows at a steady rate to the guest and back: whatever one of
+ * the two directions loses, doubles or changes is not what was sent.
+ */
 export class Flow {
   readonly #name: string;
   readonly #socket: Socket;
   readonly #source: StreamSource;
   readonly #check: StreamCheck;
   readonly #silence = new Silence(nowMs());
-  /** The same memory each time: what a guest writes to has to be moved with it. */
   readonly #piece: Buffer;
   #sending = false;
   #lastMs = nowMs();
   #ended: string | undefined;
 
-  constructor(socket: Socket, { name, salt, bitsPerS }: FlowHeader, side: 'connects' | 'accepts') {
+  /** @param socket whose other end sends back what comes */
+  constructor(socket: Socket, { name, salt, bitsPerS }: FlowOptions) {
     this.#name = name;
     this.#socket = socket;
-    const [own, other] = side === 'connects' ? [salt, salt + 1] : [salt + 1, salt];
-    this.#source = new StreamSource(own);
-    this.#check = new StreamCheck(other);
+    this.#source = new StreamSource(salt);
+    this.#check = new StreamCheck(salt);
     this.#piece = Buffer.alloc(Math.ceil((bitsPerS / 8) * ((paceMs * mostStepsAtOnce) / 1000)));
     socket.setNoDelay(true);
     socket.on('data', (piece: Buffer) => {
@@ -72,7 +62,7 @@ export class Flow {
     this.#silence.mark(nowMs());
   }
 
-  report(): FlowReport {
+  report(): z.infer<typeof FlowSeen> {
     return {
       name: this.#name,
       open: this.#ended === undefined,
@@ -95,22 +85,4 @@ export class Flow {
       this.#sending = false;
     });
   }
-}
-
-/** Takes the first line off a connection, and returns it with what came after it already. */
-export async function readFirstLine(socket: Socket): Promise<{ line: string; rest: Uint8Array }> {
-  return await new Promise((resolve, reject) => {
-    const pieces: Uint8Array[] = [];
-    const onData = (piece: Uint8Array) => {
-      pieces.push(piece);
-      const all = Buffer.concat(pieces);
-      const end = all.indexOf('\n');
-      if (end < 0) return;
-      socket.pause();
-      socket.off('data', onData).off('close', onClose);
-      resolve({ line: all.toString('utf8', 0, end), rest: all.subarray(end + 1) });
-    };
-    const onClose = () => reject(new Error('the connection was closed before its first line'));
-    socket.on('data', onData).once('close', onClose).once('error', reject);
-  });
 }

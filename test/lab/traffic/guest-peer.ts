@@ -1,17 +1,15 @@
-import type { FlowHeader } from './flow.ts';
-
 /** Where the lab's peer in the guest listens; systemd starts it with the first connection. */
 export const peerPort = 7078;
 
 /** What the peer can be asked: one line of JSON on a connection of its own, which it answers with one line. */
 export type PeerRequest =
-  /** This connection becomes a flow; it is not answered. */
-  | { readonly kind: 'flow'; readonly header: FlowHeader }
-  /** Opens a flow to a host of the lab. */
-  | { readonly kind: 'dial'; readonly address: string; readonly port: number; readonly header: FlowHeader }
+  /** From the answer on, all that comes on this connection is sent back. */
+  | { readonly kind: 'flow' }
+  /** The same on a connection that the guest opens to a host of the lab. */
+  | { readonly kind: 'dial'; readonly address: string; readonly port: number }
   /** Sends back each datagram that comes to this own address, for as long as this connection is open. */
   | { readonly kind: 'echo'; readonly address: string }
-  /** Its ends of all flows since its start. */
+  /** How many connections it sends back on. */
   | { readonly kind: 'flows' }
   | { readonly kind: 'network' }
   | { readonly kind: 'resolve'; readonly name: string }

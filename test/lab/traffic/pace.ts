@@ -1,8 +1,8 @@
 /**
  * Time between two signs of life of everything that flows, ms; silences are known to about this. Each wake-up costs an
- * emulated guest a millisecond or more, whatever it does then.
+ * emulated guest up to a millisecond, whatever it does then.
  */
-export const paceMs = 50;
+export const paceMs = 25;
 
 const paced = new Set<() => void>();
 let timer: NodeJS.Timeout | undefined;

@@ -9,22 +9,24 @@ import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { runMain } from '../run-main.ts';
 import { Datagrams } from './datagrams.ts';
-import { Flow, type FlowHeader, readFirstLine } from './flow.ts';
+import { readFirstLine } from './first-line.ts';
+import { Flow, type FlowOptions } from './flow.ts';
 import { type PeerRequest, peerPort } from './guest-peer.ts';
 import { TrafficOptions, type TrafficSeen, type TrafficWay } from './traffic-report.ts';
 
-/** Two salts belong to each flow, one for each direction. */
-let salts = 1;
-const header = (name: string, bitsPerS: number): FlowHeader => {
-  salts += 2;
-  return { name, salt: salts, bitsPerS };
-};
+let salts = 0;
+const flow = (name: string, bitsPerS: number): FlowOptions => ({ name, salt: ++salts, bitsPerS });
 
-async function ask(guest: string, request: PeerRequest, signal: AbortSignal): Promise<Socket> {
+/** The connection, which stays open, and what the guest has answered on it. */
+async function ask(
+  guest: string,
+  request: PeerRequest,
+  signal: AbortSignal,
+): Promise<{ socket: Socket; answer: string }> {
   const socket = connect({ host: guest, port: peerPort });
   await once(socket, 'connect', { signal });
   socket.write(`${JSON.stringify(request)}\n`);
-  return socket;
+  return { socket, answer: await readFirstLine(socket) };
 }
 
 async function openOutward(
@@ -32,8 +34,8 @@ async function openOutward(
   bitsPerS: number,
   signal: AbortSignal,
 ): Promise<Flow> {
-  const flow = header(`${name} to guest`, bitsPerS);
-  return new Flow(await ask(guest, { kind: 'flow', header: flow }, signal), flow, 'connects');
+  const { socket } = await ask(guest, { kind: 'flow' }, signal);
+  return new Flow(socket, flow(`${name} to guest`, bitsPerS));
 }
 
 async function openInward({ name, guest, own }: TrafficWay, bitsPerS: number, signal: AbortSignal) {
@@ -42,33 +44,21 @@ async function openInward({ name, guest, own }: TrafficWay, bitsPerS: number, si
   await once(server, 'listening', { signal });
   const { port } = server.address() as { port: number };
   const accepted = once(server, 'connection', { signal });
-  const asked = await ask(
-    guest,
-    { kind: 'dial', address: own, port, header: header(`${name} from guest`, bitsPerS) },
-    signal,
-  );
-  const told = readFirstLine(asked);
-  const refused = told.then(async ({ line }) => {
-    if (line !== '{}') throw new Error(`the guest could not connect to ${own}: ${line}`);
-    return await accepted;
-  });
-  const [socket] = (await Promise.race([accepted, refused])) as [Socket];
-  const { line, rest } = await readFirstLine(socket);
-  if (rest.length > 0) socket.unshift(rest);
-  await told;
-  asked.destroy();
+  accepted.catch(() => undefined);
+  const asked = await ask(guest, { kind: 'dial', address: own, port }, signal);
+  if (asked.answer !== '{}') throw new Error(`the guest could not connect to ${own}: ${asked.answer}`);
+  const [socket] = (await accepted) as [Socket];
+  asked.socket.destroy();
   server.close();
-  return new Flow(socket, JSON.parse(line) as FlowHeader, 'accepts');
+  return new Flow(socket, flow(`${name} from guest`, bitsPerS));
 }
 
 /** The connection on which the echo was asked for stays open: the guest sends back for as long as it is. */
 async function openDatagrams({ name, guest }: TrafficWay, signal: AbortSignal) {
-  const asked = await ask(guest, { kind: 'echo', address: guest }, signal);
-  asked.on('error', () => undefined);
-  const { line } = await readFirstLine(asked);
-  asked.resume();
+  const { socket, answer } = await ask(guest, { kind: 'echo', address: guest }, signal);
+  socket.on('error', () => undefined).resume();
   const Echo = z.object({ port: z.int() });
-  return await Datagrams.open(`${name} datagrams`, guest, Echo.parse(JSON.parse(line)).port);
+  return await Datagrams.open(`${name} datagrams`, guest, Echo.parse(JSON.parse(answer)).port);
 }
 
 await runMain(async ([text = ''], signal) => {

@@ -16,7 +16,7 @@ export const TrafficOptions = z.strictObject({
 });
 export type TrafficOptions = z.infer<typeof TrafficOptions>;
 
-/** One end of a TCP connection with known content both ways. */
+/** A TCP connection with known content, to the guest and back. */
 export const FlowSeen = z.object({
   name: z.string(),
   open: z.boolean(),
