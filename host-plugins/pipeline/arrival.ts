@@ -144,11 +144,13 @@ export class Arrival {
     }
   }
 
-  /** Resolves when the VM runs here and the LAN has been told; with false when it does not come. */
+  /** Resolves when the VM runs here and the LAN has been told; with false when it does not come, or not for minutes. */
   async #untilTold(): Promise<boolean> {
     const { handOver, readiness } = this.#workspace;
+    // One whose QEMU dies before it ran comes back in another way, and what it came with must not lie about for ever.
+    const signal = AbortSignal.any([this.#laying.signal, AbortSignal.timeout(reservationLimitMs)]);
     try {
-      await handOver.until(({ kind }) => kind === 'running', this.#laying.signal);
+      await handOver.until(({ kind }) => kind === 'running', signal);
     } catch {
       return false;
     }
