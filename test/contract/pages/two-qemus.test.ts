@@ -17,7 +17,9 @@ describe('a move between two QEMUs through the page exchange', { timeout: 120_00
     const { source, target, way } = hosts;
     await source.qmp.execute('cont', {}, soon());
     const refused = expect(untilArrived(target, soon())).rejects.toMatchObject({ kind: 'qemu-refused' });
-    const outgoing = await OutgoingMigration.start(source.qmp, { socket: way.path }, soon());
+    // So slow that it is nowhere near its end when the cut is made.
+    const limits = { maxBandwidthBytesPerS: 100_000 };
+    const outgoing = await OutgoingMigration.start(source.qmp, { socket: way.path, limits }, soon());
     await way.until(20_000);
     way.cut();
     await expect(outgoing.untilPreSwitchover(soon())).rejects.toMatchObject({ kind: 'qemu-refused' });
