@@ -22,7 +22,7 @@ const handOverLimitMs = 120_000;
  * is longer on its way than this hangs, and the VM must not stand still.
  */
 const longestLastStateMs = 60_000;
-/** Beyond the longest downtime that the settings allow: until then others are told that the VM stands still, ms. */
+/** Beyond the longest downtime that the settings allow: until then the network takes the VM for one that stands still, ms. */
 const standstillMarginMs = 5_000;
 
 /**
@@ -53,7 +53,12 @@ export class Departure implements AsyncDisposable {
   }
 
   /** Offers the VM and sends its memory while it runs. On return it is stopped, all but the last state sent. */
-  async transfer(epoch: number, limits: MigrationLimits, say: Say, signal: AbortSignal): Promise<void> {
+  async transfer(
+    epoch: number,
+    { limits, staysOnLan }: { readonly limits: MigrationLimits; readonly staysOnLan: boolean },
+    say: Say,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { handOver, paths, surroundings, name, keeper } = this.#workspace;
     const { qemu, seen } = keeper.require();
     this.#lastStateLimitMs = Math.min(longestLastStateMs, limits.stallLimitMs ?? longestLastStateMs);
@@ -100,7 +105,7 @@ export class Departure implements AsyncDisposable {
       );
       await this.#outgoing.untilPreSwitchover(signal);
       this.#listener.raise(); // the VM stands still until the rest is there
-      this.#sayItStandsStill(limits);
+      this.#sayItStandsStill(limits, staysOnLan);
     } catch (error) {
       await this.#stay(error, signal);
       throw error;
@@ -209,11 +214,18 @@ export class Departure implements AsyncDisposable {
   }
 
   /** Does not wait: the VM stands still for it all. It ends with the way to the VM, or before it runs on here. */
-  #sayItStandsStill({ downtimeLimitMs = 0, maxDowntimeMs = downtimeLimitMs }: MigrationLimits): void {
+  #sayItStandsStill(
+    { downtimeLimitMs = 0, maxDowntimeMs = downtimeLimitMs }: MigrationLimits,
+    staysOnLan: boolean,
+  ): void {
     const { tap, name, surroundings } = this.#workspace;
     const forMs = maxDowntimeMs + standstillMarginMs;
-    surroundings.network.standStill(tap, forMs, AbortSignal.timeout(forMs)).catch((error: unknown) => {
-      surroundings.log.info({ workspace: name, err: error }, 'nobody is told that it stands still');
+    const signal = AbortSignal.timeout(forMs);
+    surroundings.network.standStill(tap, { forMs, staysOnLan }, signal).catch((error: unknown) => {
+      surroundings.log.info(
+        { workspace: name, err: error },
+        'what is sent to it while it stands still is lost',
+      );
     });
   }
 

@@ -327,7 +327,8 @@ class Trip {
     };
     await this.#ask('receive', what, receiveLimitMs);
     const limits = { ...this.#surroundings.limits, linkBytesPerS: link.bytesPerS };
-    await departure.transfer(this.#epoch, limits, say, this.#signal);
+    const staysOnLan = lan.lanChange?.lan !== 'other';
+    await departure.transfer(this.#epoch, { limits, staysOnLan }, say, this.#signal);
   }
 
   #estimateLink(own: HostProfile, other: HostProfile): LinkEstimate {

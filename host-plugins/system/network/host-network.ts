@@ -19,21 +19,30 @@ import { forwardIpv6, keepingRouters, readIpv6Forwarding, speaksIpv6 } from './i
 import { readSettings, writeIfThere, writeSetting } from './kernel-settings.ts';
 import { layPath } from './lay-path.ts';
 import { answersLost, isOnLan } from './lost-answers.ts';
+import { forgetCommand } from './neighbour-commands.ts';
 import { buildAnnouncement } from './neighbour-frames.ts';
 import { type NetworkRecord, NetworkRecords } from './network-record.ts';
 import { buildRemoval } from './nft-rules.ts';
 import { findObstacle, removePort } from './port-beside.ts';
-import { portName } from './port-rules.ts';
 import { type NetworkInterface, readInterfaces } from './read-interfaces.ts';
 import { sendRepeatedly } from './send-repeatedly.ts';
-import { Standstill } from './standstill.ts';
+import { Standstill, type StandstillSettings } from './standstill.ts';
 import { tapSettings, withoutIpv6 } from './tap-settings.ts';
+import { tellingInterface, WaitingAnnouncer } from './waiting-announcer.ts';
 
 export interface HostNetworkSettings {
   /** Where changes are noted, so that they can be put back after a crash. */
   readonly runtimeFolder: string;
   /** TCP ports of this host that no policy opens to a guest: wdockd's. */
   readonly closedPorts: readonly number[];
+}
+
+/** How a LAN is told of a guest. */
+interface Telling {
+  /** This host takes up the guest's traffic. */
+  readonly answering: Promise<void>;
+  readonly waiting: WaitingAnnouncer | undefined;
+  readonly onFirst: () => void;
 }
 
 /**
@@ -46,6 +55,8 @@ export class HostNetwork {
   readonly #standstill: Standstill;
   /** What this host answers for where it routes, by tap. Of a killed process nobody asks it: its successor binds anew. */
   readonly #answering = new Map<string, RoutedBinding>();
+  /** What `announce` needs, by tap, from `bind` on. */
+  readonly #announcers = new Map<string, WaitingAnnouncer>();
   readonly #besideWorks = new Set<string>();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -96,10 +107,15 @@ export class HostNetwork {
   /**
    * Lays the whole path between the tap and the LAN, but answers for nobody yet: the guest may run elsewhere for
    * minutes, and is reached there, also by this host (`announce`). When this throws, nothing is changed. What was
-   * joined before is withdrawn first.
+   * joined before is withdrawn first. What `announce` will need of other programs waits from here on, while `signal` is not
+   * aborted.
    */
   bind(binding: NetworkBinding, signal: AbortSignal): Promise<void> {
-    return this.#inTurn(() => this.#lay(binding, signal));
+    return this.#inTurn(async () => {
+      await this.#lay(binding, signal);
+      // Behind NAT nobody on the LAN knows the guest.
+      if (binding.mode !== 'nat') this.#announcers.set(binding.tap, new WaitingAnnouncer(binding, signal));
+    });
   }
 
   async #lay(binding: NetworkBinding, signal: AbortSignal): Promise<void> {
@@ -153,12 +169,13 @@ export class HostNetwork {
   }
 
   /**
-   * The VM at this tap stands still for a move: who sends to it over a connection that is open is told, and tries
-   * again soon (standstill-rules.ts). Until `goOn` or `withdraw`, or for this long: a wdockd that was killed keeps no
-   * guest from being reached. Nothing where the tap is not joined to a LAN; throws where the kernel cannot do it.
+   * The VM at this tap stands still for a move: what is sent to it waits for it where it stays on its LAN, and otherwise
+   * who sends over a connection that is open is told, and tries again soon (standstill-rules.ts). Until `goOn` or
+   * `withdraw`, or for the time that is set: a wdockd that was killed keeps no guest from being reached. Nothing
+   * where the tap is not joined to a LAN; throws where the kernel cannot do it.
    */
-  standStill(tap: string, forMs: number, signal: AbortSignal): Promise<void> {
-    return this.#standstill.begin(tap, forMs, signal);
+  standStill(tap: string, settings: StandstillSettings, signal: AbortSignal): Promise<void> {
+    return this.#standstill.begin(tap, settings, signal);
   }
 
   /** The VM at this tap is about to run here. At once where nobody can have said that it stands still. */
@@ -178,23 +195,51 @@ export class HostNetwork {
     guestAddresses: readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
-    const answering = this.#inTurn(() => this.#answer(binding, guestMac, signal));
-    const mac = isForwarded(binding) ? await hardwareAddressOf(binding.uplink, signal) : guestMac;
-    const from = binding.mode === 'beside' ? portName(binding.tap) : lanInterface(binding);
-    // Behind NAT nobody on the LAN knows the guest.
-    const known = binding.mode === 'nat' ? [] : guestAddresses;
-    const frames = known.map((address) => buildAnnouncement(mac, address));
-    await Promise.all([answering, sendRepeatedly(from, frames, answering, signal)]);
+    // Taken away first: it must not be ended where what was laid is laid anew.
+    using waiting = this.#announcers.get(binding.tap);
+    this.#announcers.delete(binding.tap);
+    const answering = this.#inTurn(() => this.#answer(binding, waiting, signal));
+    // Starting programs for what only this host got wrong is not to keep the LAN waiting.
+    const told = Promise.withResolvers<void>();
+    const telling = this.#tell(binding, guestMac, guestAddresses, signal, {
+      answering,
+      waiting,
+      onFirst: told.resolve,
+    });
+    const relearning = this.#inTurn(async () => {
+      await Promise.race([told.promise, telling]);
+      await this.#relearn(binding, guestMac, signal);
+    });
+    await Promise.all([telling, relearning]);
   }
 
-  async #answer(binding: NetworkBinding, guestMac: string, signal: AbortSignal): Promise<void> {
-    const record = await this.#records.read(binding.tap);
-    const bound = record?.binding;
-    if (
-      record === undefined ||
-      bound?.mode !== binding.mode ||
-      lanInterface(bound) !== lanInterface(binding)
-    ) {
+  async #tell(
+    binding: NetworkBinding,
+    guestMac: string,
+    guestAddresses: readonly string[],
+    signal: AbortSignal,
+    { answering, waiting, onFirst }: Telling,
+  ): Promise<void> {
+    // Behind NAT nobody on the LAN knows the guest.
+    if (binding.mode === 'nat' || guestAddresses.length === 0) return answering;
+    const frames = async () => {
+      const mac = isForwarded(binding) ? await hardwareAddressOf(binding.uplink, signal) : guestMac;
+      const built = guestAddresses.map((address) => buildAnnouncement(mac, address));
+      await answering;
+      return built;
+    };
+    const sender = { waiting: waiting?.senderAt(binding), onFirst };
+    await sendRepeatedly(tellingInterface(binding), frames(), sender, signal);
+  }
+
+  async #answer(
+    binding: NetworkBinding,
+    waiting: WaitingAnnouncer | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    // What this process has laid need not be read, which takes a while on a busy computer.
+    const bound = waiting?.binding ?? (await this.#records.read(binding.tap))?.binding;
+    if (bound?.mode !== binding.mode || lanInterface(bound) !== lanInterface(binding)) {
       throw new DockError(
         'conflict',
         `${binding.tap} is not joined to ${lanInterface(binding)}; bind it first`,
@@ -206,15 +251,19 @@ export class HostNetwork {
     if (!isDeepStrictEqual(bound.guestAddresses ?? [], guestAddresses)) {
       await this.#lay({ ...bound, guestAddresses }, signal);
     }
-    if (binding.mode === 'routed') {
-      this.#answering.set(binding.tap, binding);
-      return ipBatch(answerCommands(binding), signal);
-    }
-    // Nothing goes between this host and the guest.
-    if (binding.mode === 'beside') return;
-    const known = guestAddresses.map((address) => forgetCommand(address, binding.bridge));
+    if (binding.mode !== 'routed') return;
+    this.#answering.set(binding.tap, binding);
+    await ipBatch(answerCommands(binding), signal, waiting?.ip);
+  }
+
+  /** Where a guest is on the LAN's own link: what this host and its bridge knew of its old place. */
+  async #relearn(binding: NetworkBinding, guestMac: string, signal: AbortSignal): Promise<void> {
+    // Beside a link nothing goes between this host and the guest.
+    if (binding.mode !== 'bridged') return;
+    const { tap, bridge, guestAddresses = [] } = binding;
+    const known = guestAddresses.map((address) => forgetCommand(address, bridge));
     // The bridge may know the guest behind another port, from when it was on another bridged host.
-    const entry = [guestMac, 'dev', binding.tap, 'master', 'dynamic'];
+    const entry = [guestMac, 'dev', tap, 'master', 'dynamic'];
     await Promise.all([unlessGone(['bridge', 'fdb', 'replace', ...entry], signal), ipBatch(known, signal)]);
   }
 
@@ -232,7 +281,7 @@ export class HostNetwork {
       renewed.push(tap);
       const mac = await hardwareAddressOf(binding.uplink, signal);
       const frames = binding.guestAddresses.map((address) => buildAnnouncement(mac, address));
-      await sendRepeatedly(binding.uplink, frames, Promise.resolve(), signal);
+      await sendRepeatedly(binding.uplink, Promise.resolve(frames), {}, signal);
     }
     return renewed;
   }
@@ -271,6 +320,8 @@ export class HostNetwork {
 
   async #putBack(tap: string, signal: AbortSignal): Promise<void> {
     this.#answering.delete(tap);
+    this.#announcers.get(tap)?.[Symbol.dispose]();
+    this.#announcers.delete(tap);
     const record = await this.#records.read(tap);
     const failures: DockError[] = [];
     const attempt = async (work: () => Promise<unknown>) => {
@@ -350,9 +401,4 @@ function answerCommands({ tap, uplink, guestAddresses }: RoutedBinding): string[
     ['neigh', 'replace', 'proxy', address, 'dev', uplink],
     forgetCommand(address, uplink),
   ]);
-}
-
-/** What this host itself knew of the guest as a neighbour on the LAN is no longer true. */
-function forgetCommand(address: string, lan: string): string[] {
-  return ['neigh', 'flush', 'to', address, 'dev', lan];
 }

@@ -1,7 +1,9 @@
 import { DockError } from '../../../protocol/dock-error.ts';
 import { run } from '../process/run.ts';
+import { WaitingProgram } from '../process/waiting-program.ts';
 
 export const commandLimitMs = 10_000;
+const batchArgv = ['ip', '-batch', '-'];
 
 /** What iproute2 says of things that are gone; then there is nothing to put back. */
 const gone = /Cannot find device|does not exist|No such (device|file|process)|Device not found/i;
@@ -11,9 +13,27 @@ export async function ip(args: readonly string[], signal: AbortSignal): Promise<
   await run(['ip', ...args], { timeoutMs: commandLimitMs, signal });
 }
 
-/** Several commands of ip(8) in one process, in order, up to the first that fails. Throws `io` with what it said. */
-export async function ipBatch(commands: readonly (readonly string[])[], signal: AbortSignal): Promise<void> {
-  if (commands.length > 0) await run(['ip', '-batch', '-'], options(commands, signal));
+/** Starts an ip(8) that does several commands when it gets them (`ipBatch`). */
+export function startIpBatch(signal: AbortSignal): WaitingProgram {
+  return new WaitingProgram(batchArgv, signal);
+}
+
+/**
+ * Several commands of ip(8) in one process, in order, up to the first that fails. Throws `io` with what it said.
+ * `waiting`: the `startIpBatch` that does them, where there is one already; all are done anew where it could not.
+ */
+export async function ipBatch(
+  commands: readonly (readonly string[])[],
+  signal: AbortSignal,
+  waiting?: WaitingProgram,
+): Promise<void> {
+  if (commands.length === 0) return;
+  try {
+    if (waiting !== undefined) return await waiting.feed([Buffer.from(linesOf(commands))], commandLimitMs);
+  } catch {
+    signal.throwIfAborted();
+  }
+  await run(batchArgv, options(commands, signal));
 }
 
 /** As `ipBatch`, for putting back: does all commands, and what is gone already is no error. */
@@ -26,8 +46,11 @@ export async function ipBatchUnlessGone(
 }
 
 function options(commands: readonly (readonly string[])[], signal: AbortSignal) {
-  const input = commands.map((words) => `${words.join(' ')}\n`).join('');
-  return { input, timeoutMs: commandLimitMs, signal };
+  return { input: linesOf(commands), timeoutMs: commandLimitMs, signal };
+}
+
+function linesOf(commands: readonly (readonly string[])[]): string {
+  return commands.map((words) => `${words.join(' ')}\n`).join('');
 }
 
 /** For putting back: runs a command of iproute2, and what is gone already is no error. */

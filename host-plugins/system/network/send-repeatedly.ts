@@ -1,36 +1,62 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { run } from '../process/run.ts';
+import { WaitingProgram } from '../process/waiting-program.ts';
 import { commandLimitMs } from './ip-command.ts';
 
 /** When frames are sent, ms after the first time; a lost frame on Wi-Fi must not cost the connection. */
 const sendAtMs = [0, 50, 200];
+/** Frames are padded to one size, so that socat, which reads at most that much at a time, keeps them apart; ours are shorter. */
+const frameBytes = 128;
+
+/** Starts what sends frames out of an interface (`sendRepeatedly`). */
+export function startSender(name: string, signal: AbortSignal): WaitingProgram {
+  return new WaitingProgram(['socat', '-u', '-b', String(frameBytes), '-', `INTERFACE:${name}`], signal);
+}
 
 /**
- * Sends Ethernet frames three times out of an interface, as soon as `ready` is resolved; nothing when it rejects. One
- * process sends them all, and it starts while `ready` is still pending: the first frame is what a LAN waits for.
+ * Sends Ethernet frames three times out of an interface, as soon as they are there; nothing when they reject. `waiting`:
+ * the `startSender` of this interface, where there is one already; it may have ended, e.g. with an interface that was
+ * made anew meanwhile. By default it is started while the frames are still to come. `onFirst`: they have gone once.
  */
 export async function sendRepeatedly(
   name: string,
-  frames: readonly Uint8Array[],
-  ready: Promise<unknown>,
+  frames: Promise<readonly Uint8Array[]>,
+  {
+    waiting,
+    onFirst = () => {},
+  }: { readonly waiting?: WaitingProgram | undefined; readonly onFirst?: () => void },
   signal: AbortSignal,
 ): Promise<void> {
-  const size = Math.max(...frames.map((frame) => frame.length));
-  if (frames.length === 0) return;
-  // Padded to one size, so that socat, which reads at most that much at a time, keeps them apart.
-  const all = new Uint8Array(frames.length * size);
-  frames.forEach((frame, index) => {
-    all.set(frame, index * size);
-  });
-  async function* rounds(): AsyncGenerator<Uint8Array> {
-    await ready;
-    let elapsedMs = 0;
-    for (const atMs of sendAtMs) {
-      await delay(atMs - elapsedMs, undefined, { signal });
-      elapsedMs = atMs;
-      yield all;
-    }
+  using sender = waiting ?? startSender(name, signal);
+  const all = joined(await frames);
+  if (all.length === 0) return;
+  try {
+    await sender.feed(rounds(all, onFirst, signal), commandLimitMs);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (waiting === undefined) throw error;
+    using another = startSender(name, signal);
+    await another.feed(rounds(all, onFirst, signal), commandLimitMs);
   }
-  const argv = ['socat', '-u', '-b', String(size), '-', `INTERFACE:${name}`];
-  await run(argv, { input: rounds(), timeoutMs: commandLimitMs, signal });
+}
+
+function joined(frames: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(frames.length * frameBytes);
+  frames.forEach((frame, index) => {
+    all.set(frame, index * frameBytes);
+  });
+  return all;
+}
+
+async function* rounds(
+  all: Uint8Array,
+  onFirst: () => void,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  let elapsedMs = 0;
+  for (const atMs of sendAtMs) {
+    await delay(atMs - elapsedMs, undefined, { signal });
+    elapsedMs = atMs;
+    yield all;
+    if (atMs === 0) onFirst();
+  }
 }

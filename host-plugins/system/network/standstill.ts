@@ -1,12 +1,20 @@
 import { readdir } from 'node:fs/promises';
-import { InterfaceName, type NetworkBinding } from './binding.ts';
-import { nft } from './ip-command.ts';
+import { InterfaceName, lanInterface, type NetworkBinding } from './binding.ts';
+import { ipBatch, nft } from './ip-command.ts';
+import { forgetCommand } from './neighbour-commands.ts';
 import type { NetworkRecords } from './network-record.ts';
 import { portName } from './port-rules.ts';
 import { buildStandstill, buildStandstillEnd } from './standstill-rules.ts';
 
+export interface StandstillSettings {
+  /** Ends by itself after this, ms. */
+  readonly forMs: number;
+  /** The VM will run on this LAN, here or at another host of it. */
+  readonly staysOnLan: boolean;
+}
+
 /**
- * What this host says for guests that stand still for a move (standstill-rules.ts). Not in turn with the other
+ * What this host does for guests that stand still for a move (standstill-rules.ts). Not in turn with the other
  * changes of the network, behind which a VM would have to wait before it may run again: nft applies all or nothing.
  */
 export class Standstill {
@@ -24,7 +32,7 @@ export class Standstill {
     this.#silent.add(tap);
   }
 
-  begin(tap: string, forMs: number, signal: AbortSignal): Promise<void> {
+  begin(tap: string, { forMs, staysOnLan }: StandstillSettings, signal: AbortSignal): Promise<void> {
     this.#silent.delete(tap);
     return this.#inTurn(async () => {
       const binding = (await this.#records.read(tap))?.binding;
@@ -33,7 +41,16 @@ export class Standstill {
       const { guestAddresses = [] } = binding;
       const devices = await entrances(binding);
       if (guestAddresses.length === 0 || devices.length === 0) return;
-      await nft(buildStandstill({ tap, devices, guestAddresses, forMs }), signal);
+      const lan = lanInterface(binding);
+      // What is known of the guest would be sent to its tap. Only here: at no other way is it a neighbour of this host.
+      if (staysOnLan && binding.mode === 'bridged') {
+        await ipBatch(
+          guestAddresses.map((address) => forgetCommand(address, lan)),
+          signal,
+        );
+      }
+      const sendOnBy = staysOnLan ? lan : undefined;
+      await nft(buildStandstill({ tap, devices, guestAddresses, forMs, sendOnBy }), signal);
     });
   }
 

@@ -5,6 +5,7 @@ import { AnswerService } from '../../../host-plugins/system/network/answer-servi
 import { NetworkBinding } from '../../../host-plugins/system/network/binding.ts';
 import { findTakers } from '../../../host-plugins/system/network/find-takers.ts';
 import { HostNetwork } from '../../../host-plugins/system/network/host-network.ts';
+import type { StandstillSettings } from '../../../host-plugins/system/network/standstill.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { answerLines } from './answer-lines.ts';
 
@@ -29,7 +30,7 @@ async function answer(line: string): Promise<unknown> {
     case 'withdraw':
       return network.withdraw(String(first), signal);
     case 'standStill':
-      return network.standStill(String(first), Number(second), signal);
+      return network.standStill(String(first), second as StandstillSettings, signal);
     case 'goOn':
       return network.goOn(String(first), signal);
     case 'findTakers':

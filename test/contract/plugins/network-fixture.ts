@@ -1,12 +1,13 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdtemp, rm } from 'node:fs/promises';
+import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { NetworkBinding } from '../../../host-plugins/system/network/binding.ts';
+import type { StandstillSettings } from '../../../host-plugins/system/network/standstill.ts';
 import { run } from '../../../host-plugins/system/process/run.ts';
 import { DockError, type DockErrorData } from '../../../protocol/dock-error.ts';
 
@@ -101,17 +102,41 @@ export class Namespace implements AsyncDisposable {
     return entries[0]?.lladdr;
   }
 
+  /** What runs in it, as command lines. */
+  async commands(): Promise<string[]> {
+    return (await this.#processes()).map(({ command }) => command);
+  }
+
+  /** Ends those whose command line begins so. */
+  async kill(...beginnings: string[]): Promise<void> {
+    const meant = (command: string) => beginnings.some((beginning) => command.startsWith(beginning));
+    kill((await this.#processes()).filter(({ command }) => meant(command)));
+  }
+
+  async #processes(): Promise<{ pid: number; command: string }[]> {
+    const { stdout } = await outside('ip', 'netns', 'pids', this.name);
+    const pids = stdout.split('\n').filter((line) => line !== '');
+    const found = pids.map(async (pid) => {
+      const argv = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''); // ended meanwhile
+      return { pid: Number(pid), command: argv.replaceAll('\0', ' ').trim() };
+    });
+    return Promise.all(found);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     // What outlives a killed wdockd: a namespace lives on for as long as a process is in it.
-    const { stdout } = await outside('ip', 'netns', 'pids', this.name);
-    for (const pid of stdout.split('\n').filter((line) => line !== '')) {
-      try {
-        process.kill(Number(pid), 'SIGKILL');
-      } catch {
-        // ended meanwhile
-      }
-    }
+    kill(await this.#processes());
     await outside('ip', 'netns', 'delete', this.name).catch(() => {});
+  }
+}
+
+function kill(processes: readonly { pid: number }[]): void {
+  for (const { pid } of processes) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // ended meanwhile
+    }
   }
 }
 
@@ -175,7 +200,8 @@ export class Host implements AsyncDisposable {
   bind = (binding: NetworkBinding): Promise<void> => this.#call('bind', binding);
   servesDhcp = (tap: string): Promise<boolean> => this.#call('servesDhcp', tap);
   withdraw = (tap: string): Promise<void> => this.#call('withdraw', tap);
-  standStill = (tap: string, forMs: number): Promise<void> => this.#call('standStill', tap, forMs);
+  standStill = (tap: string, settings: StandstillSettings): Promise<void> =>
+    this.#call('standStill', tap, settings);
   goOn = (tap: string): Promise<void> => this.#call('goOn', tap);
   announce = (binding: NetworkBinding): Promise<void> =>
     this.#call('announce', binding, guestMac, binding.guestAddresses ?? [guestIp]);

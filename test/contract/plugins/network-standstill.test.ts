@@ -9,6 +9,8 @@ const tap = 'wd-work';
 const port = 5000;
 /** Longer than any of these tests stands still. */
 const forMs = 60_000;
+const leavesLan = { forMs, staysOnLan: false };
+const staysOnLan = { forMs, staysOnLan: true };
 const guestAddresses = [guestIp, guestIp6];
 const routed: NetworkBinding = { mode: 'routed', tap, uplink: 'wlan0', guestAddresses };
 const bridged: NetworkBinding = { mode: 'bridged', tap, bridge: 'br0', guestAddresses };
@@ -129,7 +131,7 @@ describe.each([
       const nothing = async () => {};
       const untold = await silence(host, uplink, address, { begin: nothing, end: nothing });
       const told = await silence(host, uplink, address, {
-        begin: () => host.standStill(tap, forMs),
+        begin: () => host.standStill(tap, leavesLan),
         end: () => host.goOn(tap),
       });
       expect(told).toBeLessThan(untold / 2);
@@ -145,7 +147,7 @@ describe.each([
     const told = await count(lan.client, 'eth0', unreachable);
     const came = await count(host.namespace, uplink, 'meta l4proto { tcp, udp }');
     await freeze();
-    await host.standStill(tap, forMs);
+    await host.standStill(tap, leavesLan);
     const shell = (protocol: string) =>
       `timeout 2 bash -c 'exec 3<>/dev/${protocol}/${address}/9 && echo hello >&3'; echo $?`;
     // 124: it was still trying; a connection that is refused or unreachable ends with 1 at once.
@@ -160,40 +162,63 @@ describe.each([
     await heard;
   });
 
-  it('is reached again when wdockd is killed and nobody says that it runs', async () => {
-    const host = await settle(mode);
-    const { say } = await connect(guestIp);
-    await host.standStill(tap, 700);
-    await host.kill();
-    await say('second');
-    expect(await host.namespace.run('nft', 'list', 'ruleset')).not.toMatch(/elements.*10\.77\.0\.50 timeout/);
-  });
-
-  it('leaves nothing when it runs on here, nor when it has gone', async () => {
-    const host = await settle(mode);
-    const rules = () => host.namespace.run('nft', 'list', 'ruleset');
-    const before = await rules();
-    await host.standStill(tap, forMs);
-    await host.standStill(tap, forMs);
-    expect(await rules()).toContain('standstill');
-    await host.goOn(tap);
-    await host.goOn(tap);
-    expect(await rules()).toBe(before);
-    await host.standStill(tap, forMs);
-    await host.withdraw(tap);
-    expect(await rules()).toBe('');
-    // What is said too late, behind the release.
-    await host.standStill(tap, forMs);
-    await host.goOn(tap);
-    expect(await rules()).toBe('');
-  });
+  it.each([true, false])(
+    'is reached again when wdockd is killed and nobody says that it runs (%s)',
+    async (stays) => {
+      const host = await settle(mode);
+      const { say } = await connect(guestIp);
+      await host.standStill(tap, { forMs: 700, staysOnLan: stays });
+      await host.kill();
+      await say('second');
+      const rules = () => host.namespace.run('nft', 'list', 'ruleset');
+      await until(async () => !/elements.*10\.77\.0\.50 timeout/.test(await rules()));
+      await say('third');
+    },
+  );
 
   it('runs on without it also after wdockd was started again', async () => {
     const host = await settle(mode);
-    await host.standStill(tap, forMs);
+    await host.standStill(tap, leavesLan);
     await host.kill();
     await host.start();
     await host.goOn(tap);
     expect(await host.namespace.run('nft', 'list', 'ruleset')).not.toContain('standstill');
+  });
+});
+
+describe.each([
+  ['routed', 'bridged'],
+  ['bridged', 'routed'],
+  ['beside', 'bridged'],
+] as const)('a guest that moves within its LAN, from %s to %s', (from, to) => {
+  it.each([guestIp, guestIp6])('gets all that was sent to %s while it stood still', async (address) => {
+    const old = await settle(from);
+    const next = to === 'bridged' ? lan.desktop : lan.mobile;
+    await next.createTap(tap);
+    await next.bind({ routed, bridged }[to]);
+    expect(await lan.client.ping(address)).toBe(0);
+    const { say } = await connect(address);
+    const uplink = from === 'bridged' ? 'eth0' : 'wlan0';
+    const asked = `${address.includes(':') ? 'icmpv6' : 'icmp'} type echo-request`;
+    const came = await count(old.namespace, uplink, asked);
+    await freeze();
+    await old.standStill(tap, staysOnLan);
+    const heard = say('second');
+    const pings = start(lan.client, 'ping', '-n', '-i', '0.1', '-c', '5', '-W', '20', address);
+    let report = '';
+    pings.stdout.on('data', (text) => {
+      report += String(text);
+    });
+    const ended = once(pings, 'close');
+    await until(async () => (await came()) >= 5);
+    // As late as it can be: what was kept outlives the way to the guest.
+    await old.withdraw(tap);
+    await lan.moveGuest(next, tap);
+    await thaw();
+    await next.announce({ routed, bridged }[to]);
+    await ended;
+    expect(report).toContain(' 5 received');
+    await heard;
+    await say('third');
   });
 });

@@ -273,6 +273,52 @@ describe('a host whose guest is still elsewhere', () => {
   });
 });
 
+describe('what waits to announce a guest', () => {
+  const batch = 'ip -batch -';
+  const sender = 'socat -u';
+  const waiting = async (host: Host) => {
+    const commands = await host.namespace.commands();
+    return [batch, sender].filter((beginning) => commands.some((each) => each.startsWith(beginning)));
+  };
+  const areWaiting = (host: Host, ...expected: string[]) =>
+    until(async () => (await waiting(host)).join() === expected.join());
+
+  it('is started with the path, and ends with it', async () => {
+    await lan.mobile.createTap(tap);
+    await lan.desktop.createTap(tap);
+    await lan.mobile.bind(routed);
+    await lan.desktop.bind(bridged);
+    await areWaiting(lan.mobile, batch, sender);
+    await areWaiting(lan.desktop, sender);
+    await lan.mobile.withdraw(tap);
+    await lan.moveGuest(lan.desktop, tap);
+    await lan.desktop.announce(bridged);
+    await areWaiting(lan.mobile);
+    await areWaiting(lan.desktop);
+  });
+
+  it('ends with a wdockd that is killed', async () => {
+    await lan.mobile.createTap(tap);
+    await lan.mobile.bind(routed);
+    await areWaiting(lan.mobile, batch, sender);
+    await lan.mobile.kill();
+    await areWaiting(lan.mobile);
+  });
+
+  it('is not relied upon: the guest is announced when it has been killed, too', async () => {
+    await lan.mobile.createTap(tap);
+    await lan.mobile.bind(routed);
+    await areWaiting(lan.mobile, batch, sender);
+    await lan.mobile.namespace.kill(batch, sender);
+    await lan.moveGuest(lan.mobile, tap);
+    await lan.client.ip(`neigh replace ${guestIp} lladdr ${guestMac} dev eth0 nud reachable`);
+    await lan.mobile.announce(routed);
+    const uplink = await lan.mobile.hardwareAddress('wlan0');
+    await until(async () => (await lan.client.neighbour(guestIp)) === uplink);
+    expect(await lan.client.ping(guestIp)).toBe(0);
+  });
+});
+
 describe('a host', () => {
   it('refuses a tap whose name something else has', async () => {
     await lan.mobile.namespace.run('ip', 'link', 'add', tap, 'type', 'bridge');

@@ -306,7 +306,7 @@ describe('the rules of a tap', () => {
 });
 
 describe('the rules of a guest that stands still', () => {
-  const rules = { tap: 'wd-a', devices: ['eth0', 'wd-b'], forMs: 8_000 };
+  const rules = { tap: 'wd-a', devices: ['eth0', 'wd-b'], forMs: 8_000, sendOnBy: 'br0' };
 
   it('never make the table of a tap that has none: its guest may run elsewhere', () => {
     const begin = buildStandstill({ ...rules, guestAddresses: ['192.0.2.7'] });
@@ -319,6 +319,15 @@ describe('the rules of a guest that stands still', () => {
     const begin = buildStandstill({ ...rules, guestAddresses: ['192.0.2.7', '192.0.2.8'] });
     expect(begin).toContain('elements = { 192.0.2.7 timeout 8000ms, 192.0.2.8 timeout 8000ms }');
     expect(begin.match(/elements/g)).toHaveLength(1);
+  });
+
+  it('keep what is sent to it where it stays on its LAN, and tell senders where it does not', () => {
+    const begin = buildStandstill({ ...rules, guestAddresses: ['192.0.2.7'] });
+    expect(begin).toContain('fwd ip to ip daddr device "br0"');
+    expect(begin).not.toContain('reject');
+    const leaving = buildStandstill({ ...rules, sendOnBy: undefined, guestAddresses: ['192.0.2.7'] });
+    expect(leaving).toContain('reject with icmp type host-unreachable');
+    expect(leaving).not.toContain('fwd');
   });
 });
 
