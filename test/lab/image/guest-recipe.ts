@@ -54,6 +54,8 @@ export const settledLine = 'lab: settled';
  *   reading takes QEMU's lock
  * - noreplace-smp: a kernel that boots on one processor rewrites its locks when it gets a second one, which takes an emulated
  *   one a second and more
+ * - preempt: what takes a kernel less than a millisecond takes an emulated processor a hundred, as moving a batch of pages out of
+ *   memory that is to leave; programs shall not have to wait for that
  */
 export const guestKernelArguments = [
   'root=/dev/vda',
@@ -65,6 +67,7 @@ export const guestKernelArguments = [
   'swiotlb=noforce',
   'tsc=reliable',
   'noreplace-smp',
+  'preempt=full',
   'memory_hotplug.online_policy=auto-movable',
   'memhp_default_state=online',
 ] as const;
