@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import { DockError } from '../protocol/dock-error.ts';
 
@@ -28,5 +28,25 @@ export async function runProgram(
     }
     const said = stderr?.trim().split('\n')[0] || `it ended with ${String(code)}`;
     throw new DockError('io', `${argv.join(' ')}: ${said}`, { cause });
+  }
+}
+
+/** A program that does what it reads from its standard input as that comes, until it is disposed. Whether it could is not known. */
+export class ListeningProgram implements Disposable {
+  readonly #child;
+
+  constructor([program, ...args]: readonly [program: string, ...args: string[]]) {
+    this.#child = spawn(program, args, { stdio: ['pipe', 'ignore', 'ignore'] });
+    // Not installed, or ended.
+    this.#child.on('error', () => {});
+    this.#child.stdin.on('error', () => {});
+  }
+
+  say(text: string): void {
+    this.#child.stdin.write(text);
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.stdin.end();
   }
 }

@@ -3,13 +3,8 @@ import { type IpAddress, isIPv6, isLinkLocal, sameAddress } from '../decide/ip-a
 import { wayOut } from '../decide/way-out.ts';
 import type { WayThroughHost } from '../decide/way-through-host.ts';
 import { findShortestLife } from '../observe/parse-kernel-text.ts';
-import { sleep } from '../retry-delay.ts';
 import { runProgram } from '../run-program.ts';
 import type { SystemFiles } from '../system-files.ts';
-
-/** How long addresses may take to come back after a Reapply, and between two looks, ms. */
-const returnLimitMs = 2000;
-const lookMs = 10;
 
 /** From now on the kernel announces addresses by itself when the link or they come back (ip-sysctl). */
 export async function announceByItself(files: SystemFiles, name: string): Promise<void> {
@@ -45,36 +40,26 @@ export async function leadThroughHost(
   way: WayThroughHost | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  const own = ['dev', name, 'proto', ownProtocol];
   // A kernel may be without IPv6.
   if (way === undefined) {
+    const own = ['dev', name, 'proto', ownProtocol];
     await runProgram(['ip', '-6', 'route', 'flush', ...own], 5000, signal).catch(() => {});
     return;
   }
-  const networks = ['default', ...way.routed.map(({ address, prefix }) => `${address}/${prefix}`)];
-  const to = ['via', way.gateway, ...own, 'metric', ownMetric, 'onlink'];
-  await Promise.all(
-    networks.map((network) => runProgram(['ip', '-6', 'route', 'replace', network, ...to], 5000, signal)),
-  );
+  await Promise.all(wayCommands(name, way).map((words) => runProgram(['ip', '-6', ...words], 5000, signal)));
+}
+
+/** The commands of ip(8) by which IPv6 goes this way. */
+export function wayCommands(name: string, { gateway, routed }: WayThroughHost): string[][] {
+  const networks = ['default', ...routed.map(({ address, prefix }) => `${address}/${prefix}`)];
+  const to = ['via', gateway, 'dev', name, 'proto', ownProtocol, 'metric', ownMetric, 'onlink'];
+  return networks.map((network) => ['route', 'replace', network, ...to]);
 }
 
 /** How long the IPv6 addresses that the LAN gave are good without it, ms: Infinity where it gave none. */
 export async function readGoodForMs(name: string, signal: AbortSignal): Promise<number> {
   const shown = ['ip', '-json', '-6', 'addr', 'show', 'dev', name, 'scope', 'global'] as const;
   return findShortestLife(await runProgram(shown, 5000, signal).catch(() => '')) * 1000;
-}
-
-/** Waits until the interface has all of these; false where they did not come in time. */
-export async function waitForAddresses(
-  name: string,
-  addresses: readonly IpAddress[],
-  signal: AbortSignal,
-): Promise<boolean> {
-  for (let waitedMs = 0; ; waitedMs += lookMs) {
-    const there = hasAddresses(name, addresses);
-    if (there || waitedMs >= returnLimitMs) return there;
-    await sleep(lookMs, signal);
-  }
 }
 
 /** The interface's own addresses of the link, which every IPv6 packet to a neighbour needs. */

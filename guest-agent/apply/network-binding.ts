@@ -1,11 +1,5 @@
 import { DockError } from '../../protocol/dock-error.ts';
-import {
-  chooseNetworkSettings,
-  type NetworkChange,
-  type NetworkSituation,
-  type NetworkWish,
-} from '../decide/choose-network-settings.ts';
-import type { IpAddress } from '../decide/ip-address.ts';
+import { chooseNetworkSettings, type NetworkWish } from '../decide/choose-network-settings.ts';
 import { wayThroughHost } from '../decide/way-through-host.ts';
 import {
   type DefaultRoute,
@@ -22,15 +16,14 @@ import {
   announceByItself,
   lastingAddresses6,
   leadThroughHost,
-  linkLocalAddresses,
   readGoodForMs,
   setWayOut,
-  waitForAddresses,
 } from './link-settings.ts';
 import type { NetworkManager } from './network-manager.ts';
 import { NetworkRenewal } from './network-renewal.ts';
 import { waitForNewLan } from './new-lan.ts';
 import { ProbingPause } from './probing-pause.ts';
+import { keepStaying, stayingOver } from './staying-addresses.ts';
 
 export interface Bound {
   /** The connection is as it shall be, but for what `problems` says. */
@@ -60,7 +53,7 @@ export class NetworkBinding {
     this.#files = files;
     this.#manager = manager;
     this.#pause = new ProbingPause(files);
-    this.#renewal = new NetworkRenewal(this.#pause, manager, note);
+    this.#renewal = new NetworkRenewal(files, this.#pause, manager, note);
     this.#note = note;
   }
 
@@ -189,13 +182,15 @@ export class NetworkBinding {
       ]);
       const situation = { ...read, ip6: { ...read.ip6, goodForMs } };
       const changes = chooseNetworkSettings(wish, situation, formerKeep);
-      const ofLink = linkLocalAddresses(name);
       await this.#pause.begin(name);
       for (const change of changes) {
-        await manager.reapply(device, change, signal);
-        // It answers before it acts; what is asked next is mostly answered after.
-        await manager.isConnected(device, signal);
-        await waitForAddresses(name, [...stayingIPv6(change, situation), ...ofLink], signal);
+        const staying = stayingOver(change, name, situation.ip6.present?.addresses ?? []);
+        const reapply = async (): Promise<void> => {
+          await manager.reapply(device, change, signal);
+          // It answers before it acts; what is asked next is mostly answered after.
+          await manager.isConnected(device, signal);
+        };
+        await keepStaying(this.#files, name, staying, reapply, signal);
       }
       const last = changes.at(-1);
       const led = last?.ip6.kind === 'led' ? last.ip6 : undefined;
@@ -232,12 +227,4 @@ async function leadAtOnce(name: string, { mode, hostMac }: NetworkWish, signal: 
   const way = mode === 'bridged' || addresses.length === 0 ? undefined : wayThroughHost(hostMac, addresses);
   // What does not work now fails again in its turn, and is said then.
   await leadThroughHost(name, way, signal).catch(() => signal.throwIfAborted());
-}
-
-/** IPv6 addresses that a change leaves, though they may be away for a moment. */
-function stayingIPv6({ ip6 }: NetworkChange, { ip6: before }: NetworkSituation): readonly IpAddress[] {
-  if (ip6.kind === 'kept') return ip6.present.addresses;
-  if (ip6.kind === 'renewed' || ip6.kind === 'only') return ip6.addresses;
-  if (ip6.kind === 'unchanged' || ip6.kind === 'led') return before.present?.addresses ?? [];
-  return ip6.beside;
 }

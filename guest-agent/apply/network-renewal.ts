@@ -3,9 +3,10 @@ import type { IpSettings, NetworkChange } from '../decide/choose-network-setting
 import { type IpAddress, networkOfIPv6, sameAddress } from '../decide/ip-address.ts';
 import { findAdvertisedPrefixes } from '../observe/parse-kernel-text.ts';
 import { runProgram } from '../run-program.ts';
-import { linkLocalAddresses, waitForAddresses } from './link-settings.ts';
+import type { SystemFiles } from '../system-files.ts';
 import type { NetworkManager } from './network-manager.ts';
 import type { ProbingPause } from './probing-pause.ts';
+import { keepStaying, stayingOver } from './staying-addresses.ts';
 
 /** How long the LAN may take to give an address before the one that was kept beside it is left for good. */
 const answerLimitMs = 120_000;
@@ -18,12 +19,19 @@ type Renewed = IpSettings & { readonly kind: 'renewed' };
  * hand the address over would take it away until the next one is heard. One that the LAN gives no more goes.
  */
 export class NetworkRenewal {
+  readonly #files: SystemFiles;
   readonly #pause: ProbingPause;
   readonly #manager: NetworkManager;
   readonly #note: (text: string) => void;
   #running = new AbortController();
 
-  constructor(pause: ProbingPause, manager: NetworkManager, note: (text: string) => void) {
+  constructor(
+    files: SystemFiles,
+    pause: ProbingPause,
+    manager: NetworkManager,
+    note: (text: string) => void,
+  ) {
+    this.#files = files;
     this.#pause = pause;
     this.#manager = manager;
     this.#note = note;
@@ -123,11 +131,9 @@ export class NetworkRenewal {
     ip6: IpSettings,
     signal: AbortSignal,
   ): Promise<void> {
-    const fixed = ip6.kind === 'renewed' ? ip6.addresses : ip6.kind === 'saved' ? ip6.beside : [];
-    const stay = [...fixed, ...linkLocalAddresses(name)];
     await this.#pause.begin(name);
-    await this.#manager.reapply(device, change, signal);
-    await waitForAddresses(name, stay, signal);
+    const reapply = () => this.#manager.reapply(device, change, signal);
+    await keepStaying(this.#files, name, stayingOver({ ip6 }, name, []), reapply, signal);
   }
 }
 
