@@ -55,6 +55,8 @@ export class HostNetwork {
   readonly #standstill: Standstill;
   /** What this host answers for where it routes, by tap. Of a killed process nobody asks it: its successor binds anew. */
   readonly #answering = new Map<string, RoutedBinding>();
+  /** As this process has laid it and not put it back, by tap. */
+  readonly #laid = new Map<string, NetworkBinding>();
   /** What `announce` needs, by tap, from `bind` on. */
   readonly #announcers = new Map<string, WaitingAnnouncer>();
   readonly #besideWorks = new Set<string>();
@@ -128,6 +130,7 @@ export class HostNetwork {
     try {
       await layPath(record, { tapMac, closedPorts: this.#closedPorts, folder }, signal);
       this.#standstill.laid(binding.tap);
+      this.#laid.set(binding.tap, binding);
     } catch (error) {
       await this.#putBack(binding.tap, AbortSignal.timeout(commandLimitMs)).catch(() => {});
       throw error;
@@ -238,7 +241,7 @@ export class HostNetwork {
     signal: AbortSignal,
   ): Promise<void> {
     // What this process has laid need not be read, which takes a while on a busy computer.
-    const bound = waiting?.binding ?? (await this.#records.read(binding.tap))?.binding;
+    const bound = this.#laid.get(binding.tap) ?? (await this.#records.read(binding.tap))?.binding;
     if (bound?.mode !== binding.mode || lanInterface(bound) !== lanInterface(binding)) {
       throw new DockError(
         'conflict',
@@ -320,6 +323,7 @@ export class HostNetwork {
 
   async #putBack(tap: string, signal: AbortSignal): Promise<void> {
     this.#answering.delete(tap);
+    this.#laid.delete(tap);
     this.#announcers.get(tap)?.[Symbol.dispose]();
     this.#announcers.delete(tap);
     const record = await this.#records.read(tap);

@@ -16,20 +16,19 @@ export function tellingInterface(binding: NetworkBinding): string {
 export class WaitingAnnouncer implements Disposable {
   /** Where the host routes: lays the routes to the guest, and answers for it. */
   readonly ip: WaitingProgram | undefined;
-  /** As it was laid. */
-  readonly binding: NetworkBinding;
   readonly #sender: WaitingProgram;
+  readonly #from: string;
 
   /** `signal` ends what still waits; then it is started when it is needed. */
   constructor(binding: NetworkBinding, signal: AbortSignal) {
-    this.binding = binding;
+    this.#from = tellingInterface(binding);
     this.ip = binding.mode === 'routed' ? startIpBatch(signal) : undefined;
-    this.#sender = startSender(tellingInterface(binding), signal);
+    this.#sender = startSender(this.#from, signal);
   }
 
   /** What sends frames where this binding tells them; undefined where that is another interface. */
   senderAt(binding: NetworkBinding): WaitingProgram | undefined {
-    return tellingInterface(binding) === tellingInterface(this.binding) ? this.#sender : undefined;
+    return tellingInterface(binding) === this.#from ? this.#sender : undefined;
   }
 
   [Symbol.dispose](): void {
