@@ -35,7 +35,8 @@ export interface AdaptOptions {
   readonly plugins: readonly ResourcePlugin[];
   readonly contract: MachineContract;
   readonly to: Allocation;
-  readonly profile: HostProfile;
+  /** Looked at where steps are planned; what was laid before has them, and no program has to be started for it. */
+  readonly discoverHost: (signal: AbortSignal) => Promise<HostProfile>;
   readonly host: HostDescription;
   readonly epoch: number;
   /** The guest as it was last read, where it was. */
@@ -140,10 +141,13 @@ export async function planAdapting(
   refused: Shortfall[],
   signal: AbortSignal,
 ): Promise<PlanStep[]> {
-  const { contract, machine, guest, to, profile, plugins, lanChange } = options;
-  const filling = await readFilling(machine.qmp, signal);
+  const { contract, machine, guest, to, plugins, lanChange } = options;
+  const [filling, target] = await Promise.all([
+    readFilling(machine.qmp, signal),
+    options.discoverHost(signal),
+  ]);
   const context = {
-    ...{ contract, filling, guest, to, from: undefined, target: profile },
+    ...{ contract, filling, guest, to, from: undefined, target },
     ...(lanChange === undefined ? {} : { lanChange }),
   };
   return plugins.flatMap((plugin) => {

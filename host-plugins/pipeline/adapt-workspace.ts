@@ -23,7 +23,7 @@ export async function prepareToRun(
   surroundings: AdaptSurroundings,
   signal: AbortSignal,
 ): Promise<Readiness> {
-  const options = await optionsFor(workspace, surroundings, () => {}, signal);
+  const options = optionsFor(workspace, surroundings, () => {});
   return await Readiness.lay({ ...options, epoch }, signal);
 }
 
@@ -37,7 +37,7 @@ export function adaptWorkspace(workspace: Workspace, surroundings: AdaptSurround
   workspace.readiness = undefined;
   const adaptation = new Adaptation(workspace.epoch, async (emit, signal) => {
     await before?.stop(new DockError('cancelled', 'the guest is adapted anew'));
-    const options = await optionsFor(workspace, surroundings, emit, signal);
+    const options = optionsFor(workspace, surroundings, emit);
     const result = await adaptHere(options, await prepared, signal);
     workspace.guest = result.after ?? undefined;
     if (result.state !== undefined) {
@@ -65,12 +65,11 @@ export function adaptWorkspace(workspace: Workspace, surroundings: AdaptSurround
   return adaptation;
 }
 
-async function optionsFor(
+function optionsFor(
   workspace: Workspace,
   { plugins, discoverHost, clock }: AdaptSurroundings,
   emit: Emit,
-  signal: AbortSignal,
-): Promise<AdaptOptions & { machine: { guestAddresses: readonly string[] } }> {
+): AdaptOptions & { machine: { guestAddresses: readonly string[] } } {
   const { machine, record, surroundings, arrival } = workspace;
   if (machine === undefined || record.allocation === undefined) {
     throw new DockError('conflict', `"${workspace.name}" does not run on this device`);
@@ -80,7 +79,7 @@ async function optionsFor(
     plugins,
     contract: record.contract,
     to: record.allocation,
-    profile: await discoverHost(signal),
+    discoverHost,
     host: surroundings.self.host,
     epoch: workspace.epoch,
     guest: arrival?.guest,

@@ -9,6 +9,8 @@ import type { Emit } from './stage-clock.ts';
 export class Adaptation {
   readonly epoch: number;
   readonly result: Promise<AdaptResult>;
+  /** Resolves when it is not under way any more, however it ended. */
+  readonly ended: Promise<void>;
   readonly #controller = new AbortController();
   readonly #events: ProgressEvent[] = [];
   readonly #listeners = new Set<Emit>();
@@ -23,7 +25,7 @@ export class Adaptation {
     const ended = (): void => {
       this.#underWay = false;
     };
-    this.result.then(ended, ended); // whoever waits for the result sees its error; nobody has to
+    this.ended = this.result.then(ended, ended); // whoever waits for the result sees its error; nobody has to
   }
 
   get underWay(): boolean {
@@ -40,6 +42,6 @@ export class Adaptation {
   /** Stops it where it stands, because the VM leaves or ends; resolves when it has stopped. */
   async stop(reason: unknown): Promise<void> {
     this.#controller.abort(reason);
-    await this.result.catch(() => undefined);
+    await this.ended;
   }
 }

@@ -163,10 +163,15 @@ export class Arrival {
     const table = this.#pages?.table;
     const workspace = this.#workspace;
     if (table === undefined || !workspace.mayKeepMemory(this.source)) return;
-    await workspace.surroundings.pages.warm.drop(this.source, workspace.keptMemory.uuid);
-    const list = await listOfTable(table);
+    const { kept, warm } = workspace.surroundings.pages;
+    await warm.drop(this.source, workspace.keptMemory.uuid);
     const seal = { kind: 'kept', epoch: this.epoch, peer: this.source } as const;
-    await workspace.surroundings.pages.kept.noteThere(workspace.keptMemory, seal, list);
+    const after = workspace.adaptation?.ended;
+    await kept.noteThere(workspace.keptMemory, {
+      seal,
+      list: () => listOfTable(table),
+      ...(after === undefined ? {} : { after }),
+    });
   }
 
   /** Ends what was started for it; for a hand-over that did not happen. */

@@ -33,6 +33,7 @@ export class Departure implements AsyncDisposable {
   readonly #workspace: Workspace;
   readonly #target: { readonly id: string; readonly name: string };
   readonly #pages: DepartingPages;
+  readonly #over = new AbortController();
   #memory: GuestMemory | undefined;
   #listener: ForwardedListener | undefined;
   #outgoing: OutgoingMigration | undefined;
@@ -103,6 +104,7 @@ export class Departure implements AsyncDisposable {
         },
         signal,
       );
+      surroundings.network.readyStandstill(this.#workspace.tap, this.#over.signal);
       await this.#outgoing.untilPreSwitchover(signal);
       this.#listener.raise(); // the VM stands still until the rest is there
       this.#sayItStandsStill(limits, staysOnLan);
@@ -167,8 +169,8 @@ export class Departure implements AsyncDisposable {
     }
   }
 
-  /** For its way back: keeps the memory of the VM that is the target's now, beside everything else. */
-  keepMemory(epoch: number): void {
+  /** For its way back: keeps the memory of the VM that is the target's now, beside everything else, once it is adapted. */
+  keepMemory(epoch: number, adapted: Promise<unknown>): void {
     const workspace = this.#workspace;
     const { surroundings, name } = workspace;
     const { table } = this.#pages;
@@ -176,11 +178,9 @@ export class Departure implements AsyncDisposable {
     this.#memory = undefined;
     if (memory === undefined || table === undefined) return;
     const seal = { kind: 'kept', epoch, peer: this.#target.id } as const;
-    const keep = async (): Promise<void> => {
-      const list = await listOfTable(table);
-      await surroundings.pages.kept.keep(workspace.keptMemory, seal, list, memory);
-    };
-    keep().catch((error: unknown) => {
+    const { kept } = surroundings.pages;
+    const toKeep = { seal, list: () => listOfTable(table), after: adapted };
+    kept.keep(workspace.keptMemory, toKeep, memory).catch((error: unknown) => {
       surroundings.log.warn({ workspace: name, err: error }, 'its memory is not kept');
     });
   }
@@ -207,6 +207,7 @@ export class Departure implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#over.abort(new DockError('cancelled', 'the move is over'));
     await this.#listener?.[Symbol.asyncDispose]();
     await this.#pages[Symbol.asyncDispose]();
     await this.#memory?.[Symbol.asyncDispose]();

@@ -147,8 +147,9 @@ class Trip {
     // The VM is the target's now, and what was taken from the guest stays taken.
     this.#rollback.commit();
     this.#workspace.expected = undefined;
-    departure.keepMemory(this.#epoch);
-    const adapted = await awaitAdapted(peers, target, { workspace: name, epoch: this.#epoch }, emit);
+    const adapting = awaitAdapted(peers, target, { workspace: name, epoch: this.#epoch }, emit);
+    departure.keepMemory(this.#epoch, adapting);
+    const adapted = await adapting;
     stages.times.push(...adapted.stages);
     await stages.run('settle', () => this.#workspace.settle(AbortSignal.timeout(askLimitMs)));
     return {

@@ -91,6 +91,8 @@ export interface HostReadiness {
 export interface GuestAdaptation {
   readonly epoch: number;
   readonly underWay: boolean;
+  /** Resolves when it is not any more, however it ended. */
+  readonly ended: Promise<void>;
   stop(reason: unknown): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import { access, readdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { KeptMemoryFacts } from '../../../protocol/control-methods.ts';
@@ -10,6 +10,7 @@ import type { ImageSeal } from './image.ts';
 import { OpenImage } from './open-image.ts';
 import type { ImagePlace } from './store-jobs.ts';
 import { StoreThread } from './store-thread.ts';
+import { Writing } from './writing.ts';
 
 /** Of a workspace, what kept memory has to know. */
 export interface KeptWorkspace {
@@ -18,6 +19,18 @@ export interface KeptWorkspace {
   readonly uuid: string;
   /** Where its kept memory is. */
   readonly folder: string;
+}
+
+/** What is to be written, and when. */
+export interface ToKeep<Seal extends ImageSeal = ImageSeal> {
+  readonly seal: Seal;
+  /** Asked for when it is written: to make it takes a processor for a while. */
+  readonly list: () => Promise<PageList>;
+  /**
+   * It is not begun before this settles, unless somebody waits for it, or it takes ten seconds. A VM that was just let run
+   * needs this computer's processors more.
+   */
+  readonly after?: Promise<unknown>;
 }
 
 export interface KeptMemoryParts {
@@ -41,8 +54,8 @@ const patienceMs = 5_000;
  */
 export class KeptMemory implements AsyncDisposable {
   readonly #parts: KeptMemoryParts;
-  /** By workspace: what is being written. */
-  readonly #writing = new Map<string, { readonly thread: StoreThread; readonly over: Promise<void> }>();
+  /** By the image's path: what is being written. */
+  readonly #writing = new Map<string, Writing>();
 
   constructor(parts: KeptMemoryParts) {
     this.#parts = parts;
@@ -58,50 +71,55 @@ export class KeptMemory implements AsyncDisposable {
    */
   async keep(
     workspace: KeptWorkspace,
-    seal: Extract<ImageSeal, { kind: 'kept' }>,
-    list: PageList,
+    { seal, list, after }: ToKeep<Extract<ImageSeal, { kind: 'kept' }>>,
     memory: GuestMemory,
   ): Promise<void> {
     await using _released = memory;
     if (!this.isWanted) return;
-    await this.#write(workspace, async (thread) => {
-      const place = hereOf(workspace);
+    const place = hereOf(workspace);
+    const write = async (thread: StoreThread, pages: PageList): Promise<void> => {
       const { maxMiB } = this.#parts.settings;
       const others = await this.#bytesOfOthers(workspace);
       const { leaveFreeBytes = defaultLeaveFreeBytes } = this.#parts;
       const budget = { maxBytes: maxMiB * 2 ** 20 - others, leaveFreeBytes };
       const at = this.#parts.now();
-      const kept = await thread.do({ job: 'keep', place, list, seal, at, budget, files: memory.files });
+      const { files } = memory;
+      const kept = await thread.do({ job: 'keep', place, list: pages, seal, at, budget, files });
       this.#parts.log.info(
         {
           workspace: workspace.name,
           epoch: seal.epoch,
           digest: kept.digest,
-          pages: listLength(list) - kept.missing,
+          pages: listLength(pages) - kept.missing,
           missing: kept.missing,
           written: kept.written,
           mib: Math.ceil(kept.bytes / 2 ** 20),
         },
         'the memory of the VM that has left is kept',
       );
-    });
+    };
+    await this.#guarded(workspace, 'its memory is not kept', () =>
+      this.#write(place, { list, after, write }),
+    );
   }
 
   /** Notes what another device keeps of a VM that is here; without it that is of no use. */
-  async noteThere(workspace: KeptWorkspace, seal: ImageSeal, list: PageList): Promise<void> {
+  async noteThere(workspace: KeptWorkspace, { seal, list, after }: ToKeep): Promise<void> {
     if (!this.isWanted) return;
-    await this.#guarded(workspace, 'what another device keeps of it is not noted', async () => {
-      await using thread = new StoreThread(this.#parts.key, { urgent: false });
-      const place = thereOf(workspace, seal.peer);
+    const place = thereOf(workspace, seal.peer);
+    const write = async (thread: StoreThread, pages: PageList): Promise<void> => {
       const budget = { maxBytes: this.#parts.settings.maxMiB * 2 ** 20, leaveFreeBytes: 0 };
       const at = this.#parts.now();
-      const { digest } = await thread.do({ job: 'keep', place, list, seal, at, budget, files: [] });
+      const { digest } = await thread.do({ job: 'keep', place, list: pages, seal, at, budget, files: [] });
       const { log } = this.#parts;
       log.info(
-        { workspace: workspace.name, digest, pages: listLength(list) },
+        { workspace: workspace.name, digest, pages: listLength(pages) },
         'what stays elsewhere is noted',
       );
-    });
+    };
+    await this.#guarded(workspace, 'what another device keeps of it is not noted', () =>
+      this.#write(place, { list, after, write }),
+    );
   }
 
   /** Notes what was sent ahead to another device. */
@@ -128,7 +146,7 @@ export class KeptMemory implements AsyncDisposable {
 
   /** The image of a VM that comes back, when there is one that this epoch has left here. Dispose it after the arrival. */
   async open(workspace: KeptWorkspace, epoch: number): Promise<OpenImage | undefined> {
-    await this.#finish(workspace);
+    await this.#finish(hereOf(workspace));
     const image = await this.#open(workspace, hereOf(workspace));
     if (image === undefined) return undefined;
     const { seal } = image.facts;
@@ -140,6 +158,7 @@ export class KeptMemory implements AsyncDisposable {
 
   /** What that device keeps, as far as this one knows: the list whose digest it names. */
   async there(workspace: KeptWorkspace, peer: string, digest: string): Promise<PageList | undefined> {
+    await this.#finish(thereOf(workspace, peer));
     await using image = await this.#open(workspace, thereOf(workspace, peer));
     return image?.facts.digest === digest ? image.facts.list : undefined;
   }
@@ -154,16 +173,18 @@ export class KeptMemory implements AsyncDisposable {
 
   /** Removes all that is kept of a workspace here. */
   async forget(workspace: KeptWorkspace): Promise<void> {
-    await this.#writing.get(workspace.name)?.thread[Symbol.asyncDispose]();
-    await this.#writing.get(workspace.name)?.over;
+    for (const [path, writing] of [...this.#writing])
+      if (dirname(path) === workspace.folder) await writing.stop();
     await rm(workspace.folder, { recursive: true, force: true });
   }
 
   /** Removes what has to do with a device: what it keeps, and what is kept here for the way back from it. */
   async forgetDevice(workspace: KeptWorkspace, device: string): Promise<void> {
-    for (const place of [thereOf(workspace, device), warmThereOf(workspace, device)])
+    for (const place of [thereOf(workspace, device), warmThereOf(workspace, device)]) {
+      await this.#writing.get(place.path)?.stop();
       await rm(place.path, { recursive: true, force: true });
-    await this.#finish(workspace);
+    }
+    await this.#finish(hereOf(workspace));
     const of = await this.#open(workspace, hereOf(workspace)).then(async (image) => {
       await image?.[Symbol.asyncDispose]();
       return image?.facts.seal.peer;
@@ -181,30 +202,28 @@ export class KeptMemory implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { thread, over } of [...this.#writing.values()]) {
-      await thread[Symbol.asyncDispose]();
-      await over;
+    for (const writing of [...this.#writing.values()]) await writing.stop();
+  }
+
+  async #write(place: ImagePlace, { list, after, write }: WriteParts): Promise<void> {
+    while (this.#writing.has(place.path)) await this.#finish(place);
+    const writing = new Writing({ list, after, write, thread: () => this.thread() });
+    this.#writing.set(place.path, writing);
+    try {
+      await writing.over;
+    } finally {
+      this.#writing.delete(place.path);
     }
   }
 
-  async #write(workspace: KeptWorkspace, work: (thread: StoreThread) => Promise<void>): Promise<void> {
-    await this.#finish(workspace);
-    const thread = new StoreThread(this.#parts.key, { urgent: false });
-    const over = this.#guarded(workspace, 'its memory is not kept', async () => {
-      await using _ended = thread;
-      await work(thread);
-    }).finally(() => this.#writing.delete(workspace.name));
-    this.#writing.set(workspace.name, { thread, over });
-    await over;
-  }
-
-  /** Nothing is being written afterwards. */
-  async #finish({ name }: KeptWorkspace): Promise<void> {
-    const writing = this.#writing.get(name);
+  /** What was being written there is written, or was given up. */
+  async #finish({ path }: ImagePlace): Promise<void> {
+    const writing = this.#writing.get(path);
     if (writing === undefined) return;
-    await Promise.race([writing.over, delay(patienceMs, undefined, { ref: false })]);
-    await writing.thread[Symbol.asyncDispose]();
-    await writing.over;
+    writing.hurry();
+    const over = writing.over.catch(() => undefined); // its own caller is told
+    await Promise.race([over, delay(patienceMs, undefined, { ref: false })]);
+    await writing.stop();
   }
 
   async #open(workspace: KeptWorkspace, place: ImagePlace): Promise<OpenImage | undefined> {
@@ -235,6 +254,11 @@ export class KeptMemory implements AsyncDisposable {
     return bytes;
   }
 }
+
+type WriteParts = Pick<ToKeep, 'list'> & {
+  readonly after: Promise<unknown> | undefined;
+  readonly write: (thread: StoreThread, list: PageList) => Promise<void>;
+};
 
 const hereName = 'here';
 

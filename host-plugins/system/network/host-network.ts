@@ -181,6 +181,11 @@ export class HostNetwork {
     return this.#standstill.begin(tap, settings, signal);
   }
 
+  /** The VM at this tap will stand still soon: nothing has to be started for it then. `signal` ends what waits. */
+  readyStandstill(tap: string, signal: AbortSignal): void {
+    this.#standstill.ready(tap, signal);
+  }
+
   /** The VM at this tap is about to run here. At once where nobody can have said that it stands still. */
   goOn(tap: string, signal: AbortSignal): Promise<void> {
     return this.#standstill.end(tap, signal);

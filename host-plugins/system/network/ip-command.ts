@@ -4,6 +4,7 @@ import { WaitingProgram } from '../process/waiting-program.ts';
 
 export const commandLimitMs = 10_000;
 const batchArgv = ['ip', '-batch', '-'];
+const nftArgv = ['nft', '-f', '-'];
 
 /** What iproute2 says of things that are gone; then there is nothing to put back. */
 const gone = /Cannot find device|does not exist|No such (device|file|process)|Device not found/i;
@@ -28,12 +29,7 @@ export async function ipBatch(
   waiting?: WaitingProgram,
 ): Promise<void> {
   if (commands.length === 0) return;
-  try {
-    if (waiting !== undefined) return await waiting.feed([Buffer.from(linesOf(commands))], commandLimitMs);
-  } catch {
-    signal.throwIfAborted();
-  }
-  await run(batchArgv, options(commands, signal));
+  await feedOrRun(batchArgv, linesOf(commands), signal, waiting);
 }
 
 /** As `ipBatch`, for putting back: does all commands, and what is gone already is no error. */
@@ -42,11 +38,8 @@ export async function ipBatchUnlessGone(
   signal: AbortSignal,
 ): Promise<void> {
   if (commands.length === 0) return;
-  await goneIsNoError(run(['ip', '-force', '-batch', '-'], options(commands, signal)));
-}
-
-function options(commands: readonly (readonly string[])[], signal: AbortSignal) {
-  return { input: linesOf(commands), timeoutMs: commandLimitMs, signal };
+  const input = linesOf(commands);
+  await goneIsNoError(run(['ip', '-force', '-batch', '-'], { input, timeoutMs: commandLimitMs, signal }));
 }
 
 function linesOf(commands: readonly (readonly string[])[]): string {
@@ -71,7 +64,26 @@ async function goneIsNoError(work: Promise<unknown>): Promise<void> {
   }
 }
 
-/** Applies a whole nft(8) input, or nothing of it. */
-export async function nft(input: string, signal: AbortSignal): Promise<void> {
-  await run(['nft', '-f', '-'], { input, timeoutMs: commandLimitMs, signal });
+/** Starts an nft(8) that applies its input when it gets it (`nft`). */
+export function startNft(signal: AbortSignal): WaitingProgram {
+  return new WaitingProgram(nftArgv, signal);
+}
+
+/** Applies a whole nft(8) input, or nothing of it. `waiting`: the `startNft` that does it, where there is one already. */
+export async function nft(input: string, signal: AbortSignal, waiting?: WaitingProgram): Promise<void> {
+  await feedOrRun(nftArgv, input, signal, waiting);
+}
+
+async function feedOrRun(
+  argv: readonly string[],
+  input: string,
+  signal: AbortSignal,
+  waiting: WaitingProgram | undefined,
+): Promise<void> {
+  try {
+    if (waiting !== undefined) return await waiting.feed([Buffer.from(input)], commandLimitMs);
+  } catch {
+    signal.throwIfAborted();
+  }
+  await run(argv, { input, timeoutMs: commandLimitMs, signal });
 }

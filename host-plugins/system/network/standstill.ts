@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
+import type { WaitingProgram } from '../process/waiting-program.ts';
 import { InterfaceName, lanInterface, type NetworkBinding } from './binding.ts';
-import { ipBatch, nft } from './ip-command.ts';
+import { ipBatch, nft, startIpBatch, startNft } from './ip-command.ts';
 import { forgetCommand } from './neighbour-commands.ts';
 import type { NetworkRecords } from './network-record.ts';
 import { portName } from './port-rules.ts';
@@ -13,6 +14,22 @@ export interface StandstillSettings {
   readonly staysOnLan: boolean;
 }
 
+/** Started before the guest stands still: what comes for it until they have done their work is lost. */
+class WaitingPrograms implements Disposable {
+  readonly ip: WaitingProgram;
+  readonly nft: WaitingProgram;
+
+  constructor(signal: AbortSignal) {
+    this.ip = startIpBatch(signal);
+    this.nft = startNft(signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.ip[Symbol.dispose]();
+    this.nft[Symbol.dispose]();
+  }
+}
+
 /**
  * What this host does for guests that stand still for a move (standstill-rules.ts). Not in turn with the other
  * changes of the network, behind which a VM would have to wait before it may run again: nft applies all or nothing.
@@ -21,6 +38,8 @@ export class Standstill {
   readonly #records: NetworkRecords;
   /** Taps whose table was made in this process's life, and says nothing of the kind; of others nobody knows. */
   readonly #silent = new Set<string>();
+  /** By tap. */
+  readonly #ready = new Map<string, WaitingPrograms>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(records: NetworkRecords) {
@@ -32,9 +51,23 @@ export class Standstill {
     this.#silent.add(tap);
   }
 
+  /** A guest will stand still soon; `signal` ends what waits for that. */
+  ready(tap: string, signal: AbortSignal): void {
+    this.#ready.get(tap)?.[Symbol.dispose]();
+    const programs = new WaitingPrograms(signal);
+    this.#ready.set(tap, programs);
+    const forget = () => {
+      if (this.#ready.get(tap) === programs) this.#ready.delete(tap);
+    };
+    signal.addEventListener('abort', forget, { once: true });
+  }
+
   begin(tap: string, { forMs, staysOnLan }: StandstillSettings, signal: AbortSignal): Promise<void> {
     this.#silent.delete(tap);
+    const ready = this.#ready.get(tap);
+    this.#ready.delete(tap);
     return this.#inTurn(async () => {
+      using programs = ready;
       const binding = (await this.#records.read(tap))?.binding;
       // Behind NAT no sender knows the guest's address.
       if (binding === undefined || binding.mode === 'nat') return;
@@ -47,10 +80,12 @@ export class Standstill {
         await ipBatch(
           guestAddresses.map((address) => forgetCommand(address, lan)),
           signal,
+          programs?.ip,
         );
       }
       const sendOnBy = staysOnLan ? lan : undefined;
-      await nft(buildStandstill({ tap, devices, guestAddresses, forMs, sendOnBy }), signal);
+      const rules = buildStandstill({ tap, devices, guestAddresses, forMs, sendOnBy });
+      await nft(rules, signal, programs?.nft);
     });
   }
 

@@ -1,6 +1,7 @@
 import { hash, randomBytes } from 'node:crypto';
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { GuestMemory } from '../../../host-plugins/pages/kept/guest-memory.ts';
 import { digestText } from '../../../host-plugins/pages/kept/image.ts';
@@ -33,6 +34,7 @@ function listOf(blocks: Record<string, { bytes: number; pages: ReadonlyMap<numbe
 }
 
 const contents = (...blocks: ReadonlyMap<number, Buffer>[]) => blocks.flatMap((pages) => [...pages.values()]);
+const whole = (list: PageList) => ({ seal, list: async () => list });
 const all = (list: PageList) => Uint32Array.from(list.indices.keys());
 
 async function filledMachine(host: TestHost) {
@@ -58,7 +60,7 @@ describe('the memory of a real QEMU', { timeout: 60_000 }, () => {
     const { kept } = keptMemory();
     await using _kept = kept;
     const workspace = workspaceIn(folder);
-    await kept.keep(workspace, seal, list, memory);
+    await kept.keep(workspace, whole(list), memory);
     await using image = await kept.open(workspace, 5);
     expect(image?.facts.missing).toBe(0);
     const found = await image?.read(all(list));
@@ -73,7 +75,7 @@ describe('the memory of a real QEMU', { timeout: 60_000 }, () => {
     await writeMemoryPages(qemu.pid, baseBytes, randomPages([303])); // after the transfer
     const { kept } = keptMemory();
     await using _kept = kept;
-    await kept.keep(workspaceIn(folder), seal, list, await GuestMemory.open(qemu.pid));
+    await kept.keep(workspaceIn(folder), whole(list), await GuestMemory.open(qemu.pid));
     await using image = await kept.open(workspaceIn(folder), 5);
     expect(image?.facts.missing).toBe(1);
     expect(await image?.read(Uint32Array.of(1))).toEqual([undefined]);
@@ -96,7 +98,7 @@ describe('kept memory', { timeout: 60_000 }, () => {
     const { kept, said } = keptMemory();
     await using _kept = kept;
     const workspace = workspaceIn(folder);
-    await kept.keep(workspace, seal, list, await GuestMemory.open(qemu.pid));
+    await kept.keep(workspace, whole(list), await GuestMemory.open(qemu.pid));
     expect(await kept.open(workspace, 6)).toBeUndefined();
     expect(said.at(-1)).toContain('of another time');
     expect(await kept.open({ ...workspace, uuid: 'another' }, 5)).toBeUndefined();
@@ -114,10 +116,10 @@ describe('kept memory', { timeout: 60_000 }, () => {
     const { qemu, list } = await filledMachine(host);
     const workspace = workspaceIn(folder);
     const off = keptMemory({ settings: { enabled: false, maxMiB: 1024 } });
-    await off.kept.keep(workspace, seal, list, await GuestMemory.open(qemu.pid));
+    await off.kept.keep(workspace, whole(list), await GuestMemory.open(qemu.pid));
     expect(await off.kept.facts(workspace)).toBeUndefined();
     const small = keptMemory({ settings: { enabled: true, maxMiB: 1 } });
-    await small.kept.keep(workspace, seal, list, await GuestMemory.open(qemu.pid));
+    await small.kept.keep(workspace, whole(list), await GuestMemory.open(qemu.pid));
     expect(await small.kept.open(workspace, 5)).toBeUndefined();
     expect(small.said.join()).toContain('more than the 1 MiB that it may');
   });
@@ -129,7 +131,7 @@ describe('kept memory', { timeout: 60_000 }, () => {
     const { kept } = keptMemory();
     await using _kept = kept;
     const workspace = workspaceIn(folder);
-    await kept.noteThere(workspace, seal, list);
+    await kept.noteThere(workspace, whole(list));
     await using image = await kept.open(workspace, 5);
     expect(image).toBeUndefined(); // it is no memory of this device's
     expect((await kept.there(workspace, 'dock', digestText(list)))?.hashes).toEqual(list.hashes);
@@ -145,16 +147,66 @@ describe('kept memory', { timeout: 60_000 }, () => {
     const { kept } = keptMemory();
     await using _kept = kept;
     const workspace = workspaceIn(folder);
-    await kept.keep(workspace, seal, list, await GuestMemory.open(qemu.pid));
+    await kept.keep(workspace, whole(list), await GuestMemory.open(qemu.pid));
     await kept.forgetDevice(workspace, 'another');
     expect(await kept.facts(workspace)).toBeDefined();
     await kept.forgetDevice(workspace, 'dock');
     expect(await kept.facts(workspace)).toBeUndefined();
-    await kept.keep(workspace, seal, list, await GuestMemory.open(qemu.pid));
-    const writing = kept.keep(workspace, { ...seal, epoch: 6 }, list, await GuestMemory.open(qemu.pid));
+    await kept.keep(workspace, whole(list), await GuestMemory.open(qemu.pid));
+    const writing = kept.keep(
+      workspace,
+      { ...whole(list), seal: { ...seal, epoch: 6 } },
+      await GuestMemory.open(qemu.pid),
+    );
     await kept.forget(workspace);
     await writing;
     expect(await kept.facts(workspace)).toBeUndefined();
     await rm(folder.path, { recursive: true });
+  });
+
+  it('is not begun before its time, and at once when somebody needs it', async () => {
+    await using folder = await Folder.create();
+    const workspace = workspaceIn(folder);
+    const list = listOf({ base: { bytes: 100 * pageBytes, pages: randomPages([1, 5, 9]) } });
+    const { kept } = keptMemory();
+    await using _kept = kept;
+    const time = Promise.withResolvers<void>();
+    let begun = false;
+    const made = async () => {
+      begun = true;
+      return list;
+    };
+    const noted = kept.noteThere(workspace, { seal, list: made, after: time.promise });
+    expect(await Promise.race([noted.then(() => 'noted'), delay(100, 'waiting')])).toBe('waiting');
+    expect(begun).toBe(false);
+    time.reject(new Error('the adapting failed'));
+    await noted;
+    expect(begun).toBe(true);
+
+    const never = new Promise<void>(() => {});
+    const again = kept.noteThere(workspace, { ...whole(list), after: never });
+    expect((await kept.there(workspace, 'dock', digestText(list)))?.hashes).toEqual(list.hashes);
+    await again;
+  });
+
+  it('that waits for its time is read when its VM comes back, and removed on request', async () => {
+    await using folder = await Folder.create();
+    await using host = await TestHost.create();
+    const workspace = workspaceIn(folder);
+    const { qemu, list } = await filledMachine(host);
+    const { kept } = keptMemory();
+    await using _kept = kept;
+    const never = new Promise<void>(() => {});
+    const toKeep = { ...whole(list), after: never };
+    const first = kept.keep(workspace, toKeep, await GuestMemory.open(qemu.pid));
+    await using image = await kept.open(workspace, 5);
+    expect(image?.facts.missing).toBe(0);
+    await first;
+
+    const second = kept.keep(workspace, toKeep, await GuestMemory.open(qemu.pid));
+    const there = kept.noteThere(workspace, toKeep);
+    await kept.forget(workspace);
+    await Promise.all([second, there]);
+    expect(await kept.facts(workspace)).toBeUndefined();
   });
 });

@@ -12,6 +12,8 @@ import { answerLines } from './answer-lines.ts';
 const [runtimeFolder = '', ...closedPorts] = process.argv.slice(2);
 const network = new HostNetwork({ runtimeFolder, closedPorts: closedPorts.map(Number) });
 
+let waiting = new AbortController();
+
 async function answer(line: string): Promise<unknown> {
   const { method, params } = JSON.parse(line) as { method: string; params: unknown[] };
   const [first, second, third] = params;
@@ -29,6 +31,11 @@ async function answer(line: string): Promise<unknown> {
       return network.bind(NetworkBinding.parse(first), signal);
     case 'withdraw':
       return network.withdraw(String(first), signal);
+    case 'readyStandstill':
+      waiting = new AbortController();
+      return network.readyStandstill(String(first), waiting.signal);
+    case 'unreadyStandstill':
+      return waiting.abort();
     case 'standStill':
       return network.standStill(String(first), second as StandstillSettings, signal);
     case 'goOn':

@@ -200,6 +200,8 @@ export class Host implements AsyncDisposable {
   bind = (binding: NetworkBinding): Promise<void> => this.#call('bind', binding);
   servesDhcp = (tap: string): Promise<boolean> => this.#call('servesDhcp', tap);
   withdraw = (tap: string): Promise<void> => this.#call('withdraw', tap);
+  readyStandstill = (tap: string): Promise<void> => this.#call('readyStandstill', tap);
+  unreadyStandstill = (): Promise<void> => this.#call('unreadyStandstill');
   standStill = (tap: string, settings: StandstillSettings): Promise<void> =>
     this.#call('standStill', tap, settings);
   goOn = (tap: string): Promise<void> => this.#call('goOn', tap);

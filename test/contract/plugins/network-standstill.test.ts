@@ -1,6 +1,8 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NetworkBinding } from '../../../host-plugins/system/network/binding.ts';
 import { guestIp, guestIp6, guestMac, type Host, type Namespace, TestLan, until } from './network-fixture.ts';
@@ -186,6 +188,46 @@ describe.each([
   });
 });
 
+describe('a guest that will stand still', () => {
+  /** What runs at the host for it alone. */
+  const programs = async ({ namespace }: Host): Promise<{ pid: number; name: string }[]> => {
+    const { stdout } = await promisify(execFile)('ip', ['netns', 'pids', namespace.name]);
+    const pids = stdout.split('\n').map(Number).filter(Boolean);
+    const found = pids.map(async (pid) => {
+      const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''); // it has ended meanwhile
+      return { pid, name: /^(ip\0-batch|nft\0-f)\0/.exec(line)?.[1]?.split('\0')[0] ?? '' };
+    });
+    return (await Promise.all(found)).filter(({ name }) => name !== '');
+  };
+  const untilThere = async (host: Host, wanted: readonly string[]): Promise<void> => {
+    await until(async () => isDeepStrictEqual((await programs(host)).map(({ name }) => name).sort(), wanted));
+  };
+
+  it.each(['moves on without', 'stands still', 'is left by a wdockd that is killed'])(
+    'has no program waiting for it any more when it %s',
+    async (what) => {
+      const host = await settle('bridged');
+      await host.readyStandstill(tap);
+      await untilThere(host, ['ip', 'nft']);
+      if (what === 'moves on without') await host.unreadyStandstill();
+      else if (what === 'stands still') await host.standStill(tap, staysOnLan);
+      else await host.kill();
+      await untilThere(host, []);
+      const rules = await host.namespace.run('nft', 'list', 'ruleset');
+      expect(rules.includes('standing4')).toBe(what === 'stands still');
+    },
+  );
+
+  it('stands still also when what waited for that was killed', async () => {
+    const host = await settle('bridged');
+    await host.readyStandstill(tap);
+    await untilThere(host, ['ip', 'nft']);
+    for (const { pid } of await programs(host)) process.kill(pid);
+    await host.standStill(tap, staysOnLan);
+    expect(await host.namespace.run('nft', 'list', 'ruleset')).toContain('standing4');
+  });
+});
+
 describe.each([
   ['routed', 'bridged'],
   ['bridged', 'routed'],
@@ -201,6 +243,7 @@ describe.each([
     const uplink = from === 'bridged' ? 'eth0' : 'wlan0';
     const asked = `${address.includes(':') ? 'icmpv6' : 'icmp'} type echo-request`;
     const came = await count(old.namespace, uplink, asked);
+    await old.readyStandstill(tap);
     await freeze();
     await old.standStill(tap, staysOnLan);
     const heard = say('second');

@@ -49,7 +49,8 @@ function optionsWith(plugin: ResourcePlugin): AdaptOptions {
       command === 'query-memory-devices' ? [{ type: 'virtio-mem', data: emptyVirtioMem }] : [],
     events: () => (async function* () {})(),
   };
-  return { epoch: 7, plugins: [plugin], machine: { qmp } } as unknown as AdaptOptions;
+  const discoverHost = async () => ({});
+  return { epoch: 7, plugins: [plugin], machine: { qmp }, discoverHost } as unknown as AdaptOptions;
 }
 
 describe('what a host readies for a VM that comes', () => {
