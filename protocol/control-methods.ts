@@ -56,6 +56,18 @@ export const WorkspaceStatus = z.strictObject({
 });
 export type WorkspaceStatus = z.infer<typeof WorkspaceStatus>;
 
+/** One way that the session with a device has (docs/tunnel.md). */
+export const LinkStatus = z.strictObject({
+  /** The addresses of its two ends. */
+  local: z.string(),
+  remote: z.string(),
+  /** The shortest that was seen of the last ten to twenty seconds in which it was used. */
+  roundTripMs: z.number().min(0).optional(),
+  /** What it has carried from here when it last had enough to carry; absent before that. */
+  carriedBytesPerS: z.number().min(0).optional(),
+});
+export type LinkStatus = z.infer<typeof LinkStatus>;
+
 export const DeviceStatus = z.strictObject({
   id: z.string(),
   name: z.string(),
@@ -68,6 +80,8 @@ export const DeviceStatus = z.strictObject({
   /** How near it is; absent where nothing here can tell. */
   presence: PresenceStatus.optional(),
   simulated: z.boolean().optional(),
+  /** Of the session with it; absent while there is none, which is so while nothing uses it. */
+  links: z.array(LinkStatus).optional(),
   /** This device itself. */
   self: z.boolean(),
 });

@@ -39,6 +39,8 @@ export const TripOutcome = z.strictObject({
   adaptMs: z.number(),
   /** Bytes on the memory channel, this way: what memory and device state took of the link. */
   wireBytes: z.number(),
+  /** Bytes that went over the links to the target once more because the link that they were on was lost; absent where none did. */
+  resentBytes: z.number().optional(),
   /** What QEMU wrote for that, by its own count. */
   streamBytes: z.number(),
   pages: PageJourney,

@@ -1,11 +1,12 @@
 import type { z } from 'zod';
-import type { DeviceStatus } from '../../protocol/control-methods.ts';
+import type { DeviceStatus, LinkStatus } from '../../protocol/control-methods.ts';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { peerMethods } from '../../protocol/peer-methods.ts';
 import type { PresenceStatus } from '../../protocol/presence.ts';
 import { formatFingerprint } from '../pairing/fingerprint.ts';
 import type { Identity } from '../pairing/identity.ts';
 import type { TrustedDevice, TrustStore } from '../pairing/trust-store.ts';
+import type { Channels } from '../tunnel/channels.ts';
 import type { DaemonConfig } from './config.ts';
 import type { ControlHandlers, Peers } from './handlers.ts';
 import type { WatchHub } from './watch-hub.ts';
@@ -15,21 +16,31 @@ const describeLimitMs = 2_500;
 
 type Description = z.output<(typeof peerMethods)['describe']['result']>;
 
+export interface DirectoryParts {
+  readonly config: DaemonConfig;
+  readonly identity: Identity;
+  readonly trust: TrustStore;
+  readonly peers: Peers;
+  readonly channels: Pick<Channels, 'sessions'>;
+}
+
 /** This device and the trusted ones, as users see them. */
 export class DeviceDirectory {
   readonly #config: DaemonConfig;
   readonly #identity: Identity;
   readonly #trust: TrustStore;
   readonly #peers: Peers;
+  readonly #channels: Pick<Channels, 'sessions'>;
   /** What each said of itself last; a class does not change while a device is away. */
   readonly #described = new Map<string, Description>();
   #presencesOf: (id: string) => readonly PresenceStatus[] = () => [];
 
-  constructor(config: DaemonConfig, identity: Identity, trust: TrustStore, peers: Peers) {
+  constructor({ config, identity, trust, peers, channels }: DirectoryParts) {
     this.#config = config;
     this.#identity = identity;
     this.#trust = trust;
     this.#peers = peers;
+    this.#channels = channels;
   }
 
   self(): DeviceStatus {
@@ -88,6 +99,7 @@ export class DeviceDirectory {
   #status(device: TrustedDevice, reachable: boolean): DeviceStatus {
     const profile = this.#described.get(device.id)?.profile;
     const [presence] = this.#presencesOf(device.id);
+    const links = this.#linksOf(device.id);
     return {
       id: device.id,
       name: device.name,
@@ -97,8 +109,21 @@ export class DeviceDirectory {
       trust: device.trust,
       reachable,
       ...(presence === undefined ? {} : { presence }),
+      ...(links.length === 0 ? {} : { links }),
       self: false,
     };
+  }
+
+  #linksOf(id: string): LinkStatus[] {
+    const sessions = this.#channels.sessions.filter(({ names }) => names.deviceId === id);
+    return sessions.flatMap((session) =>
+      session.links.map(({ local, remote, roundTripMs, rateBytesPerS }) => ({
+        local,
+        remote,
+        ...(roundTripMs === undefined ? {} : { roundTripMs }),
+        ...(rateBytesPerS === 0 ? {} : { carriedBytesPerS: rateBytesPerS }),
+      })),
+    );
   }
 
   async #ask(device: TrustedDevice, signal: AbortSignal): Promise<boolean> {

@@ -52,12 +52,19 @@ export const daemonModule = new ContainerModule(({ bind }) => {
   bind<WatchHub>(T.WatchHub).toConstantValue(new WatchHub());
   bind<DeviceDirectory>(T.Devices)
     .toResolvedValue(
-      (config: DaemonConfig, identity: Identity, trust: TrustStore, peers: Peers, hub: WatchHub) => {
-        const directory = new DeviceDirectory(config, identity, trust, peers);
+      (
+        config: DaemonConfig,
+        identity: Identity,
+        trust: TrustStore,
+        peers: Peers,
+        channels: Channels,
+        hub: WatchHub,
+      ) => {
+        const directory = new DeviceDirectory({ config, identity, trust, peers, channels });
         directory.announce(hub);
         return directory;
       },
-      [T.Config, T.Identity, T.TrustStore, T.Peers, T.WatchHub],
+      [T.Config, T.Identity, T.TrustStore, T.Peers, T.Channels, T.WatchHub],
     )
     .inSingletonScope();
   bind<HostCheck>(T.Checks).toResolvedValue(

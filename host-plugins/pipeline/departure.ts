@@ -34,6 +34,7 @@ export class Departure implements AsyncDisposable {
   readonly #target: { readonly id: string; readonly name: string };
   readonly #pages: DepartingPages;
   readonly #over = new AbortController();
+  readonly #resentBefore: number;
   #memory: GuestMemory | undefined;
   #listener: ForwardedListener | undefined;
   #outgoing: OutgoingMigration | undefined;
@@ -50,6 +51,7 @@ export class Departure implements AsyncDisposable {
     this.#workspace = workspace;
     this.#target = target;
     this.#pages = new DepartingPages(sources);
+    this.#resentBefore = workspace.surroundings.channels.resentBytes(target.id);
     workspace.departure = this;
   }
 
@@ -204,6 +206,13 @@ export class Departure implements AsyncDisposable {
   /** What has gone over the memory channel so far. */
   get departed(): Departed {
     return this.#pages.departed;
+  }
+
+  /** What had to go twice since it began, because links were lost. */
+  get resentBytes(): number {
+    const { channels } = this.#workspace.surroundings;
+    // A session that was lost took its own count along.
+    return Math.max(0, channels.resentBytes(this.#target.id) - this.#resentBefore);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

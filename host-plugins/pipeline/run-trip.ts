@@ -142,6 +142,7 @@ class Trip {
     );
     const statistics = await stages.run('hand-over', () => departure.leave(this.#signal));
     const { linkBytesPerS, throttlePercent } = statistics;
+    const { resentBytes } = departure;
     if (linkBytesPerS !== undefined) this.#surroundings.linkRates.set(target.id, linkBytesPerS);
 
     // The VM is the target's now, and what was taken from the guest stays taken.
@@ -163,6 +164,7 @@ class Trip {
       downtimeMs: statistics.downtimeMs,
       adaptMs: adapted.adaptMs,
       wireBytes: departure.departed.wireBytes,
+      ...(resentBytes === 0 ? {} : { resentBytes }),
       streamBytes: statistics.transferredBytes,
       pages: departure.departed.pages,
       ...(this.#trimmedMiB === undefined ? {} : { trimmedCacheMiB: this.#trimmedMiB }),

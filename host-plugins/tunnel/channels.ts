@@ -88,6 +88,12 @@ export class Channels {
     return this.#sessions.all;
   }
 
+  /** Bytes that went to that device a second time, because the link that they were on was lost; of the sessions that there are. */
+  resentBytes(deviceId: DeviceId): number {
+    const own = this.sessions.filter(({ names }) => names.deviceId === deviceId);
+    return own.reduce((sum, session) => sum + session.resentBytes, 0);
+  }
+
   /**
    * Opens a channel to a device. Throws `peer-gone` and `untrusted` as dialling does, the other end's error when it
    * refuses, `conflict` when this end has fenced it off.

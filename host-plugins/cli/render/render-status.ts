@@ -3,6 +3,7 @@ import type {
   AnchorStatus,
   controlMethods,
   DeviceStatus,
+  LinkStatus,
   WorkspaceStatus,
 } from '../../../protocol/control-methods.ts';
 import type { HostProfile } from '../../../protocol/host-profile.ts';
@@ -105,9 +106,19 @@ export function renderDevices(devices: readonly DeviceStatus[], width?: number):
       device.self ? 'this device' : device.reachable ? 'reachable' : 'not reachable',
     ]),
   );
-  const presences = devices.flatMap(({ presence }) => presence ?? []);
-  if (presences.length === 0) return table;
-  return [table, '', ...presences.map((presence) => hang('', renderPresence(presence), width))].join('\n');
+  const lines = devices.flatMap(({ name, presence, links = [] }) => [
+    ...links.map((link) => hang(`${name}: `, renderLink(link), width)),
+    ...(presence === undefined ? [] : [hang('', renderPresence(presence), width)]),
+  ]);
+  return lines.length === 0 ? table : [table, '', ...lines].join('\n');
+}
+
+/** `linked from 10.77.0.10 to 10.77.0.11, answers within 3 ms, has carried 8.4 MB/s from here` */
+function renderLink({ local, remote, roundTripMs, carriedBytesPerS }: LinkStatus): string {
+  const parts = [`linked from ${local} to ${remote}`];
+  if (roundTripMs !== undefined) parts.push(`answers within ${Math.ceil(roundTripMs)} ms`);
+  if (carriedBytesPerS !== undefined) parts.push(`has carried ${formatBytes(carriedBytesPerS)}/s from here`);
+  return parts.join(', ');
 }
 
 /** So much of the journal fits a screen, and is more than the last trip there and back. */

@@ -63,6 +63,9 @@ function renderTimes(outcome: TripOutcome): string {
       '  sent',
       `${formatBytes(outcome.wireBytes)}, for ${formatBytes(outcome.streamBytes)} of memory and state`,
     ],
+    ...(outcome.resentBytes === undefined
+      ? []
+      : [['  sent again', `${formatBytes(outcome.resentBytes)}, for a link was lost on the way`]]),
     ...(outcome.trimmedCacheMiB === undefined
       ? []
       : [['  not sent', `${formatMiB(outcome.trimmedCacheMiB)} of page cache, which the guest dropped`]]),

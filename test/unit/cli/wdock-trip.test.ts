@@ -45,6 +45,13 @@ describe('wdock dock', () => {
     expect(lines[3]).toMatch(/^docked work: mid -> pc \(simulated\)/);
   });
 
+  it('says what had to be sent again because a link was lost', async () => {
+    await using daemon = await controlSocket({ dock: async () => ({ ...docked, resentBytes: 1_230_000 }) });
+    expect((await daemon.run('dock', 'pc')).out).toMatch(
+      /^ {2}sent again +1\.2 MB, for a link was lost on the way$/m,
+    );
+  });
+
   it('says what a kiosk can do, and docks there only when that was accepted', async () => {
     const words = 'whoever is root on it can read all';
     await using daemon = await controlSocket({
