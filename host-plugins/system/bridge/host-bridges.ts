@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { tapPrefix } from '../network/binding.ts';
-import { readInterfaces } from '../network/read-interfaces.ts';
+import { findInterface, readInterfaces } from '../network/read-interfaces.ts';
 import { NetworkManager } from '../network-manager/network-manager.ts';
 import { run } from '../process/run.ts';
 import { type BridgeRecord, BridgeRecords } from './bridge-record.ts';
@@ -69,7 +69,7 @@ export class HostBridges {
 
   /** The bridge that the interface is a port of; undefined where it is none. */
   async find(link: string, signal: AbortSignal): Promise<string | undefined> {
-    return (await readInterfaces(signal)).find(({ name }) => name === link)?.master;
+    return (await findInterface(link, signal))?.master;
   }
 
   /** What a former wdockd began and did not end is put back; bridges that it made stay. Does all before it throws. */

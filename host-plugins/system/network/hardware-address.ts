@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { DockError } from '../../../protocol/dock-error.ts';
-import { readInterfaces } from './read-interfaces.ts';
+import { findInterface } from './read-interfaces.ts';
 
 /**
  * The hardware address of an interface as it is now; a Wi-Fi station may change it when it connects anew. Asks the
@@ -9,7 +9,7 @@ import { readInterfaces } from './read-interfaces.ts';
  */
 export async function hardwareAddressOf(name: string, signal: AbortSignal): Promise<string> {
   const known = networkInterfaces()[name]?.[0]?.mac;
-  const mac = known ?? (await readInterfaces(signal)).find((each) => each.name === name)?.mac;
+  const mac = known ?? (await findInterface(name, signal))?.mac;
   if (mac === undefined) throw new DockError('not-found', `there is no interface ${name}`);
   return mac;
 }

@@ -7,27 +7,26 @@ import {
   lanInterface,
   type NetworkBinding,
   type RoutedBinding,
-  type Setting,
   tapHardwareAddress,
 } from './binding.ts';
-import { dnsmasqRuns, stopDnsmasq } from './dhcp/dnsmasq.ts';
+import { dnsmasqRuns } from './dhcp/dnsmasq.ts';
 import { findDhcpServer } from './dhcp/find-dhcp-server.ts';
 import { findNatNetwork } from './find-nat-network.ts';
 import { hardwareAddressOf } from './hardware-address.ts';
-import { commandLimitMs, ip, ipBatch, ipBatchUnlessGone, nft, unlessGone } from './ip-command.ts';
-import { forwardIpv6, keepingRouters, readIpv6Forwarding, speaksIpv6 } from './ipv6-forwarding.ts';
-import { readSettings, writeIfThere, writeSetting } from './kernel-settings.ts';
+import { commandLimitMs, ip, ipBatch, unlessGone } from './ip-command.ts';
+import { forwardIpv6, speaksIpv6 } from './ipv6-forwarding.ts';
+import { writeIfThere, writeSetting } from './kernel-settings.ts';
 import { layPath } from './lay-path.ts';
 import { answersLost, isOnLan } from './lost-answers.ts';
 import { forgetCommand } from './neighbour-commands.ts';
 import { buildAnnouncement } from './neighbour-frames.ts';
 import { type NetworkRecord, NetworkRecords } from './network-record.ts';
-import { buildRemoval } from './nft-rules.ts';
-import { findObstacle, removePort } from './port-beside.ts';
-import { type NetworkInterface, readInterfaces } from './read-interfaces.ts';
+import { findObstacle } from './port-beside.ts';
+import { putBack, settingsBefore } from './put-back.ts';
+import { findInterface } from './read-interfaces.ts';
 import { sendRepeatedly } from './send-repeatedly.ts';
 import { Standstill, type StandstillSettings } from './standstill.ts';
-import { tapSettings, withoutIpv6 } from './tap-settings.ts';
+import { withoutIpv6 } from './tap-settings.ts';
 import { tellingInterface, WaitingAnnouncer } from './waiting-announcer.ts';
 
 export interface HostNetworkSettings {
@@ -75,7 +74,7 @@ export class HostNetwork {
    */
   createTap(tap: string, guestMac: string, user: string | undefined, signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
-      const present = await this.#find(tap, signal);
+      const present = await findInterface(tap, signal);
       if (present !== undefined && !present.isTap) {
         throw new DockError(
           'conflict',
@@ -103,7 +102,7 @@ export class HostNetwork {
 
   /** The hardware address of the host's end of the tap; undefined when there is no such tap. */
   async hardwareAddress(name: string, signal: AbortSignal): Promise<string | undefined> {
-    return (await this.#find(name, signal))?.mac;
+    return (await findInterface(name, signal))?.mac;
   }
 
   /**
@@ -122,7 +121,7 @@ export class HostNetwork {
 
   async #lay(binding: NetworkBinding, signal: AbortSignal): Promise<void> {
     await this.#putBack(binding.tap, signal);
-    const tapMac = (await this.#find(binding.tap, signal))?.mac;
+    const tapMac = (await findInterface(binding.tap, signal))?.mac;
     if (tapMac === undefined) throw new DockError('not-found', `there is no tap ${binding.tap}`);
     const record = await this.#prepare(binding, signal);
     await this.#records.write(record);
@@ -140,7 +139,7 @@ export class HostNetwork {
   /** All that is to be known before anything is changed. */
   async #prepare(binding: NetworkBinding, signal: AbortSignal): Promise<NetworkRecord> {
     const others = await this.#records.others(binding.tap);
-    const record = { binding, before: await this.#settingsBefore(binding, others, signal) };
+    const record = { binding, before: await settingsBefore(binding, others, signal) };
     if (binding.mode === 'nat') return { ...record, nat: await findNatNetwork(binding, others, signal) };
     if (binding.mode !== 'routed' || binding.guestMac === undefined) return record;
     const { uplink, guestMac, guestAddresses } = binding;
@@ -297,7 +296,7 @@ export class HostNetwork {
   async #answerAgain(tap: string, signal: AbortSignal): Promise<RoutedBinding | undefined> {
     const binding = this.#answering.get(tap);
     if (binding === undefined) return undefined;
-    const uplink = await this.#find(binding.uplink, signal);
+    const uplink = await findInterface(binding.uplink, signal);
     if (uplink === undefined || !isOnLan(uplink, binding.guestAddresses)) return undefined;
     if (!(await answersLost(binding.uplink, binding.guestAddresses, signal))) return undefined;
     for (const setting of ipv4Settings(binding)) await writeSetting(setting, signal);
@@ -308,89 +307,12 @@ export class HostNetwork {
     return binding;
   }
 
-  /** What the shared settings were before the first of ours changed them. */
-  async #settingsBefore(
-    binding: NetworkBinding,
-    others: readonly NetworkRecord[],
-    signal: AbortSignal,
-  ): Promise<Setting[]> {
-    const known = others.flatMap((record) => record.before);
-    const lan = lanInterface(binding);
-    const wanted =
-      binding.mode === 'nat' || (binding.mode !== 'beside' && (binding.guestAddresses ?? []).some(isIpv6));
-    const now = await readSettings(
-      ipv4Settings(binding).map(({ name }) => name),
-      signal,
-    );
-    if (wanted && (await speaksIpv6(lan, signal))) now.push(...(await readIpv6Forwarding(lan, signal)));
-    return now.map((setting) => known.find(({ name }) => name === setting.name) ?? setting);
-  }
-
   async #putBack(tap: string, signal: AbortSignal): Promise<void> {
     this.#answering.delete(tap);
     this.#laid.delete(tap);
     this.#announcers.get(tap)?.[Symbol.dispose]();
     this.#announcers.delete(tap);
-    const record = await this.#records.read(tap);
-    const failures: DockError[] = [];
-    const attempt = async (work: () => Promise<unknown>) => {
-      try {
-        await work();
-      } catch (error) {
-        failures.push(DockError.from(error));
-      }
-    };
-    if (record?.binding.mode === 'routed') {
-      const { guestAddresses, uplink } = record.binding;
-      const proxies = guestAddresses.map((address) => ['neigh', 'delete', 'proxy', address, 'dev', uplink]);
-      await attempt(() => ipBatchUnlessGone(proxies, signal));
-    }
-    if (record?.binding.mode === 'beside') await attempt(() => removePort(tap, signal));
-    if (record?.relay !== undefined || record?.nat !== undefined) {
-      await attempt(() => stopDnsmasq({ folder: this.#records.folder, tap }, signal));
-    }
-    if ((await this.#find(tap, signal)) !== undefined) {
-      const back = [
-        ['link', 'set', 'dev', tap, 'nomaster'],
-        ['route', 'flush', 'dev', tap],
-        ['neigh', 'flush', 'dev', tap],
-        ['address', 'flush', 'dev', tap],
-      ];
-      await attempt(() => ipBatchUnlessGone(back, signal));
-      for (const setting of [...tapSettings(tap, 'bridged'), withoutIpv6(tap)]) {
-        await attempt(() => writeIfThere(setting, signal));
-      }
-    }
-    await attempt(() => nft(buildRemoval(tap), signal));
-    if (record !== undefined) await attempt(() => this.#restoreSettings(record, signal));
-    const [first] = failures;
-    if (first !== undefined) {
-      // The record stays, so that the next withdrawal tries again.
-      throw new DockError(
-        first.kind,
-        `${tap} could not be taken off the network completely: ${first.message}`,
-        {
-          cause: first,
-        },
-      );
-    }
-    await this.#records.remove(tap);
-  }
-
-  async #restoreSettings(record: NetworkRecord, signal: AbortSignal): Promise<void> {
-    const stillUsed = new Set(
-      (await this.#records.others(record.binding.tap)).flatMap((other) =>
-        other.before.map(({ name }) => name),
-      ),
-    );
-    const unused = record.before.filter(({ name }) => !stillUsed.has(name));
-    await keepingRouters(async () => {
-      for (const setting of unused) await writeIfThere(setting, signal);
-    }, signal);
-  }
-
-  async #find(name: string, signal: AbortSignal): Promise<NetworkInterface | undefined> {
-    return (await readInterfaces(signal)).find((each) => each.name === name);
+    await putBack(tap, this.#records, signal);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -7,7 +7,7 @@ import { natServices } from './nat-network.ts';
 import type { NetworkRecord } from './network-record.ts';
 import { buildRules } from './nft-rules.ts';
 import { makePort } from './port-beside.ts';
-import { readInterfaces } from './read-interfaces.ts';
+import { findInterface } from './read-interfaces.ts';
 import { linkLocalAddress, tapIpv6Settings, tapSettings } from './tap-settings.ts';
 
 interface PathOptions {
@@ -35,7 +35,7 @@ export async function layPath(
   };
   const lanNetworks =
     mode === 'nat' && binding.reach === 'internet'
-      ? ((await readInterfaces(signal)).find(({ name }) => name === lan)?.addresses ?? [])
+      ? ((await findInterface(lan, signal))?.addresses ?? [])
       : [];
   if (mode === 'beside') await makePort(binding, signal);
   const rules = { tapMac, closedPorts, forwardsForUsOnly, relays: relay !== undefined, nat, lanNetworks };

@@ -63,6 +63,14 @@ export async function readInterfaces(signal: AbortSignal): Promise<NetworkInterf
   return parseInterfaces(stdout);
 }
 
+/** Undefined where there is none of this name. */
+export async function findInterface(
+  name: string,
+  signal: AbortSignal,
+): Promise<NetworkInterface | undefined> {
+  return (await readInterfaces(signal)).find((each) => each.name === name);
+}
+
 /** Throws `protocol` for output of an `ip` that does not speak JSON as this one does. */
 export function parseInterfaces(json: string): NetworkInterface[] {
   const parsed = IpAddressReply.safeParse(parseJson(json));

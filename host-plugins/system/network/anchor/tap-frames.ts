@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DockError } from '../../../../protocol/dock-error.ts';
 import { adoptDetached, type DetachedProcess, startDetached } from '../../process/detached-process.ts';
-import { readInterfaces } from '../read-interfaces.ts';
+import { findInterface } from '../read-interfaces.ts';
 
 export interface TapFramesOptions {
   /** A persistent tap that is there already, and that nobody else has opened. */
@@ -112,7 +112,7 @@ async function freePort(): Promise<number> {
 /** The kernel tells nobody without netlink when a tap gets its carrier. */
 async function untilAttached(tap: string, process: DetachedProcess, signal: AbortSignal): Promise<void> {
   for (;;) {
-    const found = (await readInterfaces(signal)).find(({ name }) => name === tap);
+    const found = await findInterface(tap, signal);
     if (found === undefined) throw new DockError('not-found', `there is no tap ${tap}`);
     if (found.carrier) return;
     if (!(await process.isAlive())) {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { isInSubnet, withoutPrefix } from '../ip-address.ts';
-import { readInterfaces } from '../read-interfaces.ts';
+import { findInterface } from '../read-interfaces.ts';
 import { buildRelayedDiscover, readOffer } from './dhcp-message.ts';
 
 /** What a relay needs to know. */
@@ -27,7 +27,7 @@ export async function findDhcpServer(
   guestAddresses: readonly string[],
   signal: AbortSignal,
 ): Promise<DhcpServer | undefined> {
-  const own = (await readInterfaces(signal)).find(({ name }) => name === uplink)?.addresses ?? [];
+  const own = (await findInterface(uplink, signal))?.addresses ?? [];
   const subnet = own.find((each) => guestAddresses.some((address) => isInSubnet(address, each)));
   if (subnet === undefined || subnet.includes(':')) return undefined;
   const relay = withoutPrefix(subnet);
