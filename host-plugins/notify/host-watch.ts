@@ -1,5 +1,5 @@
 import { hostBusName, hostPath } from '../host-bus/object-path.ts';
-import type { DbusConnection } from '../system/dbus/dbus-connection.ts';
+import type { DbusConnection, DbusSignal } from '../system/dbus/dbus-connection.ts';
 import { plainDbusValue } from '../system/dbus/dbus-value.ts';
 
 const objectManager = 'org.freedesktop.DBus.ObjectManager';
@@ -29,20 +29,28 @@ export class HostWatch {
   start(signal: AbortSignal): void {
     const sender = hostBusName;
     const read = () => void this.#read(signal);
+    // A signal is heard as it arrives, and an answer before it a moment later: that one must not take the change back.
+    const later =
+      <Heard>(take: (heard: Heard) => void) =>
+      (heard: Heard) =>
+        void setImmediate(take, heard);
+    const listen = (face: string, member: string, take: (told: DbusSignal) => void) =>
+      this.#bus.listen({ sender, interface: face, member }, later(take));
     const stop = [
-      this.#bus.listen({ sender, interface: objectManager, member: 'InterfacesAdded' }, ({ body }) =>
+      listen(objectManager, 'InterfacesAdded', ({ body }) =>
         this.#found([[body[0] as string, plainDbusValue(body[1]) as Interfaces]]),
       ),
-      this.#bus.listen({ sender, interface: objectManager, member: 'InterfacesRemoved' }, ({ body }) =>
-        this.#gone(body[0] as string),
-      ),
-      this.#bus.listen({ sender, interface: properties, member: 'PropertiesChanged' }, ({ path, body }) =>
+      listen(objectManager, 'InterfacesRemoved', ({ body }) => this.#gone(body[0] as string)),
+      listen(properties, 'PropertiesChanged', ({ path, body }) =>
         this.#changed(path, body[0] as string, plainDbusValue(body[1]) as HostProperties),
       ),
-      this.#bus.listenToOwner(hostBusName, (owner) => {
-        for (const path of [...this.#objects.keys()]) this.#gone(path);
-        if (owner !== undefined) read();
-      }),
+      this.#bus.listenToOwner(
+        hostBusName,
+        later((owner: string | undefined) => {
+          for (const path of [...this.#objects.keys()]) this.#gone(path);
+          if (owner !== undefined) read();
+        }),
+      ),
       this.#bus.whenConnected(read),
     ];
     signal.addEventListener('abort', () => {

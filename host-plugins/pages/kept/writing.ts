@@ -3,8 +3,8 @@ import { DockError } from '../../../protocol/dock-error.ts';
 import type { PageList } from '../page-list.ts';
 import type { StoreThread } from './store-thread.ts';
 
-/** A VM that gets going is at it for a second or two; memory that waits to be written is held for no longer, ms. */
-const longestWaitMs = 10_000;
+/** A VM that gets going is at it for a second or two. A later start would find it coming back before all is written, ms. */
+const longestWaitMs = 3_000;
 
 export interface WritingParts {
   readonly list: () => Promise<PageList>;

@@ -3,3 +3,4 @@
  * import host code; this is the one place of the host side that imports from there.
  */
 export { DbusConnection } from '../../../guest-agent/dbus/dbus-connection.ts';
+export type { DbusSignal } from '../../../guest-agent/dbus/dbus-match.ts';

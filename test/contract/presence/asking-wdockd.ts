@@ -81,7 +81,8 @@ export class AskingWdockd implements AsyncDisposable {
       interface: propertiesFace,
       member: 'PropertiesChanged',
     };
-    const stop = this.#bus.listen(changes, ({ body }) => take(body[1]));
+    // After the answer that came before it, which is taken a moment later than it comes.
+    const stop = this.#bus.listen(changes, ({ body }) => setImmediate(take, body[1]));
     const face = [`${hostName}.Device`];
     const target = { destination: hostName, path: pcPath, interface: propertiesFace };
     const call = { ...target, member: 'GetAll', signature: 's', body: face };
