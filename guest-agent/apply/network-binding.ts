@@ -12,6 +12,7 @@ import {
 import { sleep } from '../retry-delay.ts';
 import { runProgram } from '../run-program.ts';
 import type { SystemFiles } from '../system-files.ts';
+import { untilCalm } from '../until-calm.ts';
 import {
   announceByItself,
   lastingAddresses6,
@@ -35,6 +36,9 @@ export interface Bound {
 
 /** Of ip(8). */
 type Family = '-4' | '-6';
+
+/** What NetworkManager does to a connection that works already waits for a calm moment so long at most, ms. */
+const calmLimitMs = 3_000;
 
 /** How long after a failure what came due is tried again, ms. */
 const dueAgainMs = 30_000;
@@ -77,7 +81,9 @@ export class NetworkBinding {
       (route) => route !== undefined && stays,
     ) as DefaultRoute[];
     const rebind = async (): Promise<Bound> => {
-      if (stays && wish.keep.length === 0) await leadAtOnce(name, wish, signal);
+      // While programs get going, the moment in which it takes IPv6 away would be a long one.
+      if (stays && wish.keep.length === 0 && (await leadAtOnce(name, wish, signal)))
+        await untilCalm(calmLimitMs, signal);
       const bound = await this.#reapply(name, wish, formerKeep, true, signal);
       if (!stays || !bound.bound) return bound;
       return { ...bound, problems: [...bound.problems, ...(await this.#forget(name, ['-6'], signal))] };
@@ -220,11 +226,22 @@ export class NetworkBinding {
 
 /**
  * IPv6 goes the way of the host that the guest is on now, before NetworkManager is asked for anything, which may take seconds
- * in a guest that has just moved. Where it gives the connection other routes in the end, these give way to them.
+ * in a guest that has just moved. Where it gives the connection other routes in the end, these give way to them. Returns
+ * whether it leads through the host: then all works as it is.
  */
-async function leadAtOnce(name: string, { mode, hostMac }: NetworkWish, signal: AbortSignal): Promise<void> {
+async function leadAtOnce(
+  name: string,
+  { mode, hostMac }: NetworkWish,
+  signal: AbortSignal,
+): Promise<boolean> {
   const addresses = lastingAddresses6(name);
   const way = mode === 'bridged' || addresses.length === 0 ? undefined : wayThroughHost(hostMac, addresses);
-  // What does not work now fails again in its turn, and is said then.
-  await leadThroughHost(name, way, signal).catch(() => signal.throwIfAborted());
+  try {
+    await leadThroughHost(name, way, signal);
+    return way !== undefined;
+  } catch {
+    // What does not work now fails again in its turn, and is said then.
+    signal.throwIfAborted();
+    return false;
+  }
 }

@@ -56,15 +56,19 @@ export function handOverPorts(workspace: Workspace, peers: Peers, starting: Star
         if (workspace.departure !== undefined) await workspace.departure.cancelMigration(signal);
         else if (!hasJustArrived)
           await (await OutgoingMigration.adopt(machine.qemu.qmp, () => {}, signal))?.cancel(signal);
-        if ((await keeper.state()) === 'running') return;
+        // One that has just arrived is paused.
+        if (hasJustArrived) await machine.qemu.reconnect(signal);
+        else if ((await keeper.state()) === 'running') return;
         const readiness = await (
           workspace.readiness ?? prepareToRun(workspace, workspace.epoch, adapting, signal)
         ).catch((error: unknown) => {
           log.warn({ workspace: name, err: error }, 'it runs without all that it needs');
         });
         await readiness?.show();
-        await machine.qemu.qmp.execute('cont', {}, signal);
+        const running = machine.qemu.qmp.execute('cont', {}, signal);
+        // Beside it: it can run nowhere else now, and what comes for it waits at its tap.
         readiness?.announce();
+        await running;
       },
       quit: () => keeper.end(),
       async powerCut() {

@@ -81,7 +81,7 @@ export interface HostReadiness {
   readonly steps: readonly PlanStep[];
   /** With its state here and the VM paused; done once, whoever asks. */
   show(): Promise<void>;
-  /** Right after it was let run; does not wait. */
+  /** As it is let run; does not wait. */
   announce(): void;
   /** What could not be done so far; waits for what is under way. */
   shortfalls(): Promise<readonly Shortfall[]>;
