@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import { DockError } from '../protocol/dock-error.ts';
 
@@ -31,22 +31,54 @@ export async function runProgram(
   }
 }
 
-/** A program that does what it reads from its standard input as that comes, until it is disposed. Whether it could is not known. */
-export class ListeningProgram implements Disposable {
-  readonly #child;
+type Argv = readonly [program: string, ...args: string[]];
 
-  constructor([program, ...args]: readonly [program: string, ...args: string[]]) {
-    this.#child = spawn(program, args, { stdio: ['pipe', 'ignore', 'ignore'] });
+export interface ReactionParts {
+  /** Prints a line for what happens. */
+  readonly watch: Argv;
+  /** For sh(1): reads such lines, and prints what is to be done. */
+  readonly react: string;
+  /** `$1` and so on of that. */
+  readonly args: readonly string[];
+  /** Does what it reads, as it comes. */
+  readonly act: Argv;
+}
+
+/**
+ * Programs that act as soon as something happens, also while this process has no time: one that tells of it, a shell, and one
+ * that acts. Until it is disposed, or this process ends; whether they could is not known.
+ */
+export class Reaction implements Disposable {
+  readonly #watch;
+  readonly #act;
+
+  constructor({ watch, react, args, act: [actor, ...words] }: ReactionParts) {
+    this.#act = spawn(actor, words, { stdio: ['pipe', 'ignore', 'ignore'] });
+    // The other two end with it, and it with this process.
+    const mortal = ['--pdeathsig', 'KILL', '--', ...watch];
+    this.#watch = spawn('setpriv', mortal, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const programs: ChildProcess[] = [this.#act, this.#watch];
+    if (programs.every(({ pid }) => pid !== undefined)) {
+      const stdio = [this.#watch.stdout, this.#act.stdin, 'ignore'] as const;
+      programs.push(spawn('sh', ['-c', react, 'sh', ...args], { stdio: [...stdio] }));
+    }
     // Not installed, or ended.
-    this.#child.on('error', () => {});
-    this.#child.stdin.on('error', () => {});
+    for (const program of programs) program.on('error', () => {});
+    this.#act.stdin.on('error', () => {});
   }
 
-  say(text: string): void {
-    this.#child.stdin.write(text);
+  /** Process number of the one that tells; undefined where it was not started. */
+  get watcher(): number | undefined {
+    return this.#watch.pid;
+  }
+
+  /** Has something done that nothing has happened for. */
+  act(text: string): void {
+    this.#act.stdin.write(text);
   }
 
   [Symbol.dispose](): void {
-    this.#child.stdin.end();
+    this.#watch.kill('SIGKILL');
+    this.#act.stdin.end();
   }
 }

@@ -37,7 +37,7 @@ export interface Bound {
 /** Of ip(8). */
 type Family = '-4' | '-6';
 
-/** What NetworkManager does to a connection that works already waits for a calm moment so long at most, ms. */
+/** A change of what works already waits for a calm moment so long at most, ms. */
 const calmLimitMs = 3_000;
 
 /** How long after a failure what came due is tried again, ms. */
@@ -81,9 +81,7 @@ export class NetworkBinding {
       (route) => route !== undefined && stays,
     ) as DefaultRoute[];
     const rebind = async (): Promise<Bound> => {
-      // While programs get going, the moment in which it takes IPv6 away would be a long one.
-      if (stays && wish.keep.length === 0 && (await leadAtOnce(name, wish, signal)))
-        await untilCalm(calmLimitMs, signal);
+      if (stays && wish.keep.length === 0) await leadAtOnce(name, wish, signal);
       const bound = await this.#reapply(name, wish, formerKeep, true, signal);
       if (!stays || !bound.bound) return bound;
       return { ...bound, problems: [...bound.problems, ...(await this.#forget(name, ['-6'], signal))] };
@@ -190,6 +188,10 @@ export class NetworkBinding {
       const changes = chooseNetworkSettings(wish, situation, formerKeep);
       await this.#pause.begin(name);
       for (const change of changes) {
+        // While programs get going after a move, the moment in which NetworkManager takes IPv6 away would be a long one; and they
+        // have been led through the host before (leadAtOnce).
+        if (canWait && change.ip6.kind === 'kept' && wish.lan === 'same' && wish.keep.length === 0)
+          await untilCalm(calmLimitMs, signal);
         const staying = stayingOver(change, name, situation.ip6.present?.addresses ?? []);
         const reapply = async (): Promise<void> => {
           await manager.reapply(device, change, signal);
@@ -226,22 +228,11 @@ export class NetworkBinding {
 
 /**
  * IPv6 goes the way of the host that the guest is on now, before NetworkManager is asked for anything, which may take seconds
- * in a guest that has just moved. Where it gives the connection other routes in the end, these give way to them. Returns
- * whether it leads through the host: then all works as it is.
+ * in a guest that has just moved. Where it gives the connection other routes in the end, these give way to them.
  */
-async function leadAtOnce(
-  name: string,
-  { mode, hostMac }: NetworkWish,
-  signal: AbortSignal,
-): Promise<boolean> {
+async function leadAtOnce(name: string, { mode, hostMac }: NetworkWish, signal: AbortSignal): Promise<void> {
   const addresses = lastingAddresses6(name);
   const way = mode === 'bridged' || addresses.length === 0 ? undefined : wayThroughHost(hostMac, addresses);
-  try {
-    await leadThroughHost(name, way, signal);
-    return way !== undefined;
-  } catch {
-    // What does not work now fails again in its turn, and is said then.
-    signal.throwIfAborted();
-    return false;
-  }
+  // What does not work now fails again in its turn, and is said then.
+  await leadThroughHost(name, way, signal).catch(() => signal.throwIfAborted());
 }

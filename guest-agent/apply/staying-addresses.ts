@@ -1,7 +1,7 @@
 import type { NetworkChange } from '../decide/choose-network-settings.ts';
 import type { IpAddress } from '../decide/ip-address.ts';
 import { sleep } from '../retry-delay.ts';
-import { ListeningProgram } from '../run-program.ts';
+import { Reaction } from '../run-program.ts';
 import type { SystemFiles } from '../system-files.ts';
 import { hasAddresses, linkLocalAddresses, wayCommands } from './link-settings.ts';
 
@@ -52,10 +52,23 @@ export function stayingOver(
   }
 }
 
+/** `$1`: the interface, `$2`: what gives its addresses back. Those of the link are the last that it loses. */
+const giveBack = `
+while read -r line; do
+  case $line in
+  Deleted*' fe80:'*)
+    echo 0 > "/proc/sys/net/ipv6/conf/$1/disable_ipv6"
+    printf '%s' "$2" ;;
+  esac
+done`;
+/** For the programs that give them back to be there, ms. */
+const readyLimitMs = 500;
+
 /**
  * Does `change`, in which NetworkManager takes every IPv6 address away (up to 1.52 each Reapply switches IPv6 off and
  * on), and gives them back before it does: that takes it a moment, and on a busy machine half a second in which nobody
- * is reached. Returns when they are all there, or after two seconds without.
+ * is reached. Programs of their own do so, as this process may be busy, too. Returns when they are all there, or after
+ * two seconds without.
  */
 export async function keepStaying(
   files: SystemFiles,
@@ -64,23 +77,46 @@ export async function keepStaying(
   change: () => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
+  const back = commands.map((line) => `${line}\n`).join('');
+  using helper =
+    back === ''
+      ? undefined
+      : new Reaction({
+          watch: ['ip', '-6', 'monitor', 'address', 'dev', name],
+          react: giveBack,
+          args: [name, back],
+          act: ['ip', '-6', '-force', '-batch', '-'],
+        });
+  if (helper !== undefined) await untilWatching(files, helper.watcher, signal);
   let isChanged = false;
   const changing = change().finally(() => {
     isChanged = true;
   });
   changing.catch(() => undefined); // waited for below
-  // Started before it is needed; what fails is told again.
-  using helper =
-    commands.length === 0 ? undefined : new ListeningProgram(['ip', '-6', '-force', '-batch', '-']);
   for (let waitedMs = 0; waitedMs < returnLimitMs; waitedMs += isChanged ? lookMs : 0) {
     const areThere = hasAddresses(name, addresses);
     if (areThere && isChanged) break;
     if (!areThere && helper !== undefined) {
       // It has been switched off, and nothing can be given to an interface without it.
       await files.write(`/proc/sys/net/ipv6/conf/${name}/disable_ipv6`, '0').catch(() => {});
-      helper.say(commands.map((line) => `${line}\n`).join(''));
+      helper.act(back);
     }
     await sleep(lookMs, signal);
   }
   await changing;
+}
+
+/** Until this process is one of those whom the kernel tells of changes; without it the change is made all the same. */
+async function untilWatching(
+  files: SystemFiles,
+  pid: number | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (pid === undefined) return;
+  // Protocol 0 (NETLINK_ROUTE), its number, and groups that are not none.
+  const listener = new RegExp(`^\\S+ +0 +${pid} +(?!0+ )`, 'm');
+  for (let waitedMs = 0; waitedMs < readyLimitMs; waitedMs += lookMs) {
+    if (listener.test((await files.readIfThere('/proc/net/netlink')) ?? '')) return;
+    await sleep(lookMs, signal);
+  }
 }

@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NetworkChange } from '../../../guest-agent/decide/choose-network-settings.ts';
 import { Namespace } from '../plugins/network-fixture.ts';
@@ -26,9 +28,10 @@ describe.runIf(needsRoot)('IPv6 addresses that NetworkManager takes away', () =>
     await guest[Symbol.asyncDispose]();
   });
 
-  async function change(ip6: NetworkChange['ip6']): Promise<void> {
+  async function change(ip6: NetworkChange['ip6'], busyMs = 0): Promise<string[]> {
     const child = fileURLToPath(new URL('./staying-child.ts', import.meta.url));
-    await guest.run(process.execPath, child, JSON.stringify(ip6));
+    const said = await guest.run(process.execPath, child, JSON.stringify(ip6), String(busyMs));
+    return JSON.parse(said) as string[];
   }
 
   async function addresses(scope: 'global' | 'link'): Promise<string[]> {
@@ -49,6 +52,17 @@ describe.runIf(needsRoot)('IPv6 addresses that NetworkManager takes away', () =>
     expect(await addresses('global')).toEqual(['fd78::5/64']);
     expect(await addresses('link')).toEqual(ofLink);
     expect(await route('fd78::77')).not.toContain(' via ');
+  });
+
+  it('come back also while the agent has no time for it', async () => {
+    const seen = await change({ kind: 'renewed', addresses: [own], gateway: undefined, beside: [] }, 3_000);
+    expect(seen.toSorted()).toEqual([own.address, expect.stringMatching(/^fe80:/)]);
+  });
+
+  it('leave no program behind', async () => {
+    const processes = async () => (await promisify(execFile)('ip', ['netns', 'pids', guest.name])).stdout;
+    await change({ kind: 'renewed', addresses: [own], gateway: undefined, beside: [] });
+    await expect.poll(processes).toBe('');
   });
 
   it('come back with the way through a host that routes', async () => {
