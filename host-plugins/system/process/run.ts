@@ -62,8 +62,25 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
   child.stdin?.on('error', () => {});
   const { input = '' } = options;
   if (typeof input === 'string' || input instanceof Uint8Array) child.stdin?.end(input);
-  else if (child.stdin !== null) pipeline(input, child.stdin).catch(() => child.kill('SIGKILL'));
+  else if (child.stdin !== null)
+    pipeline(
+      untilFailing(input, () => child.kill('SIGKILL')),
+      child.stdin,
+    ).catch(() => undefined);
   return await promise;
+}
+
+/** A program is killed before its input ends: it would take that for the end of all there is, and be content. */
+async function* untilFailing(
+  parts: AsyncIterable<Uint8Array>,
+  onFailure: () => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* parts;
+  } catch (error) {
+    onFailure();
+    throw error;
+  }
 }
 
 function runFailure(program: string, command: string, error: ExecFileException, stderr: string): DockError {

@@ -7,6 +7,7 @@ import {
   startDetached,
 } from '../../../host-plugins/system/process/detached-process.ts';
 import { run } from '../../../host-plugins/system/process/run.ts';
+import { DockError } from '../../../protocol/dock-error.ts';
 import { Folder, soon } from './machine-fixture.ts';
 
 const never = new AbortController().signal;
@@ -59,6 +60,20 @@ describe('running a program', () => {
     expect((await run(['cat'], { ...options, input: parts(false) })).stdout).toBe('one, two');
     const ended = run(['sleep', '60'], { ...options, input: parts(true) });
     await expect(ended).rejects.toMatchObject({ kind: 'io', message: expect.stringMatching(/SIGKILL/) });
+  });
+
+  it('whose input fails is never content with what it got', async () => {
+    async function* failing(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('one');
+      throw new Error('no more');
+    }
+    const tries = Array.from({ length: 30 }, () =>
+      run(['cat'], { input: failing(), timeoutMs: 10_000, signal: never }).then(
+        () => 'content',
+        (error: unknown) => DockError.from(error).kind,
+      ),
+    );
+    expect(new Set(await Promise.all(tries))).toEqual(new Set(['io']));
   });
 
   it('gets its arguments as they are, its input, and the C locale', async () => {
