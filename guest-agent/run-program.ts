@@ -62,6 +62,8 @@ export class Reaction implements Disposable {
       const stdio = [this.#watch.stdout, this.#act.stdin, 'ignore'] as const;
       programs.push(spawn('sh', ['-c', react, 'sh', ...args], { stdio: [...stdio] }));
     }
+    // The shell has this end of its own; nothing is read here, which would keep it open for ever.
+    this.#watch.stdout.destroy();
     // Not installed, or ended.
     for (const program of programs) program.on('error', () => {});
     this.#act.stdin.on('error', () => {});

@@ -8,7 +8,7 @@ type Early = 'on-arrival' | 'before-run' | 'on-run';
 
 /**
  * What a VM needs of this host before it runs here, in three moments: `lay` while it still runs elsewhere, `show`
- * when its state is here and it stands still, `announce` when it runs. Each millisecond between its stop over there
+ * when its state is here and it stands still, `announce` as it is let run. Each millisecond between its stop over there
  * and the announcement is one of silence on the LAN, so whatever can be done early is.
  */
 export class Readiness implements HostReadiness {

@@ -192,9 +192,9 @@ export class HostNetwork {
 
   /**
    * Begins to answer for the guest, and tells the LAN so, three times. Bridged and beside: with the guest's own hardware
-   * address; routed: with that of the uplink, for a Wi-Fi station may send with no other. To be called when the VM
-   * runs here and not before: from here traffic for the guest comes to this host. `conflict` when the tap
-   * is not joined so. Of `binding` counts what it is joined to, and the addresses.
+   * address; routed: with that of the uplink, for a Wi-Fi station may send with no other. To be called as the VM is
+   * let run here, when it can run nowhere else, and not before: from here traffic for the guest comes to this host.
+   * `conflict` when the tap is not joined so. Of `binding` counts what it is joined to, and the addresses.
    */
   async announce(
     binding: NetworkBinding,
