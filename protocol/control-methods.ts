@@ -63,8 +63,8 @@ export const LinkStatus = z.strictObject({
   remote: z.string(),
   /** The shortest that was seen of the last ten to twenty seconds in which it was used. */
   roundTripMs: z.number().min(0).optional(),
-  /** What it has carried from here when it last had enough to carry; absent before that. */
-  carriedBytesPerS: z.number().min(0).optional(),
+  /** What it has carried from here, all in all, and the other end has acknowledged. */
+  carriedBytes: z.number().min(0),
 });
 export type LinkStatus = z.infer<typeof LinkStatus>;
 

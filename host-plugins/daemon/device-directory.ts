@@ -117,11 +117,11 @@ export class DeviceDirectory {
   #linksOf(id: string): LinkStatus[] {
     const sessions = this.#channels.sessions.filter(({ names }) => names.deviceId === id);
     return sessions.flatMap((session) =>
-      session.links.map(({ local, remote, roundTripMs, rateBytesPerS }) => ({
+      session.links.map(({ local, remote, roundTripMs, deliveredBytes }) => ({
         local,
         remote,
         ...(roundTripMs === undefined ? {} : { roundTripMs }),
-        ...(rateBytesPerS === 0 ? {} : { carriedBytesPerS: rateBytesPerS }),
+        carriedBytes: deliveredBytes,
       })),
     );
   }

@@ -113,11 +113,11 @@ export function renderDevices(devices: readonly DeviceStatus[], width?: number):
   return lines.length === 0 ? table : [table, '', ...lines].join('\n');
 }
 
-/** `linked from 10.77.0.10 to 10.77.0.11, answers within 3 ms, has carried 8.4 MB/s from here` */
-function renderLink({ local, remote, roundTripMs, carriedBytesPerS }: LinkStatus): string {
+/** `linked from 10.77.0.10 to 10.77.0.11, answers within 3 ms, has carried 84.1 MB from here` */
+function renderLink({ local, remote, roundTripMs, carriedBytes }: LinkStatus): string {
   const parts = [`linked from ${local} to ${remote}`];
   if (roundTripMs !== undefined) parts.push(`answers within ${Math.ceil(roundTripMs)} ms`);
-  if (carriedBytesPerS !== undefined) parts.push(`has carried ${formatBytes(carriedBytesPerS)}/s from here`);
+  parts.push(`has carried ${formatBytes(carriedBytes)} from here`);
   return parts.join(', ');
 }
 

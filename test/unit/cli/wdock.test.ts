@@ -222,17 +222,17 @@ describe('wdock devices', () => {
     expect(asked).toEqual([{ name: 'desk-pc', certificatePem, fingerprint: id, address: 'pc.local' }]);
   });
 
-  it('shows the links to each, with what they carry as far as that is known', async () => {
+  it('shows the links to each, with what they have carried', async () => {
     const pc = { id: 'x', name: 'pc', fingerprint: 'A', reachable: true, self: false };
     const links = [
-      { local: '10.0.0.2', remote: '10.0.0.3', roundTripMs: 2.4, carriedBytesPerS: 8_412_000 },
-      { local: 'fd00::2', remote: 'fd00::3' },
+      { local: '10.0.0.2', remote: '10.0.0.3', roundTripMs: 2.4, carriedBytes: 84_120_000 },
+      { local: 'fd00::2', remote: 'fd00::3', carriedBytes: 0 },
     ];
     await using daemon = await controlSocket({ 'devices.list': async () => [{ ...pc, links }] });
     const { out } = await daemon.run('devices');
     expect(out.split('\n').slice(-3)).toEqual([
-      'pc: linked from 10.0.0.2 to 10.0.0.3, answers within 3 ms, has carried 8.4 MB/s from here',
-      'pc: linked from fd00::2 to fd00::3',
+      'pc: linked from 10.0.0.2 to 10.0.0.3, answers within 3 ms, has carried 84.1 MB from here',
+      'pc: linked from fd00::2 to fd00::3, has carried 0 B from here',
       '',
     ]);
   });
