@@ -1,5 +1,9 @@
+import { setMaxListeners } from 'node:events';
 import { DockError } from '../protocol/dock-error.ts';
 import { agentUsage } from './usage.ts';
+
+// Everything that is asked of NetworkManager for one move, at once, waits for the end of that move.
+setMaxListeners(50);
 
 /** Each command loads only what it needs: the helper of a session is kept small that way. */
 async function main(args: readonly string[]): Promise<void> {

@@ -31,6 +31,9 @@ export async function runProgram(
   }
 }
 
+/** For nice(1): comes before what else runs, where this process may say so, for as short as it takes. */
+const beforeOthers = ['-n', '-20'] as const;
+
 type Argv = readonly [program: string, ...args: string[]];
 
 export interface ReactionParts {
@@ -51,27 +54,37 @@ export interface ReactionParts {
 export class Reaction implements Disposable {
   readonly #watch;
   readonly #act;
+  #hasEnded = false;
 
-  constructor({ watch, react, args, act: [actor, ...words] }: ReactionParts) {
-    this.#act = spawn(actor, words, { stdio: ['pipe', 'ignore', 'ignore'] });
+  constructor({ watch, react, args, act }: ReactionParts) {
+    this.#act = spawn('nice', [...beforeOthers, ...act], { stdio: ['pipe', 'ignore', 'ignore'] });
     // The other two end with it, and it with this process.
-    const mortal = ['--pdeathsig', 'KILL', '--', ...watch];
-    this.#watch = spawn('setpriv', mortal, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const mortal = ['setpriv', '--pdeathsig', 'KILL', '--', ...watch];
+    this.#watch = spawn('nice', [...beforeOthers, ...mortal], { stdio: ['ignore', 'pipe', 'ignore'] });
     const programs: ChildProcess[] = [this.#act, this.#watch];
     if (programs.every(({ pid }) => pid !== undefined)) {
       const stdio = [this.#watch.stdout, this.#act.stdin, 'ignore'] as const;
-      programs.push(spawn('sh', ['-c', react, 'sh', ...args], { stdio: [...stdio] }));
+      const shell = ['sh', '-c', react, 'sh', ...args];
+      programs.push(spawn('nice', [...beforeOthers, ...shell], { stdio: [...stdio] }));
     }
     // The shell has this end of its own; nothing is read here, which would keep it open for ever.
     this.#watch.stdout.destroy();
     // Not installed, or ended.
-    for (const program of programs) program.on('error', () => {});
+    const onEnd = (): void => {
+      this.#hasEnded = true;
+    };
+    for (const program of programs) program.on('error', onEnd).on('exit', onEnd);
     this.#act.stdin.on('error', () => {});
   }
 
   /** Process number of the one that tells; undefined where it was not started. */
   get watcher(): number | undefined {
     return this.#watch.pid;
+  }
+
+  /** One of the programs is not there any more, so nothing is done by itself. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   /** Has something done that nothing has happened for. */

@@ -1,5 +1,9 @@
 import { DockError } from '../../protocol/dock-error.ts';
-import { chooseNetworkSettings, type NetworkWish } from '../decide/choose-network-settings.ts';
+import {
+  chooseNetworkSettings,
+  type NetworkChange,
+  type NetworkWish,
+} from '../decide/choose-network-settings.ts';
 import { wayThroughHost } from '../decide/way-through-host.ts';
 import {
   type DefaultRoute,
@@ -188,10 +192,8 @@ export class NetworkBinding {
       const changes = chooseNetworkSettings(wish, situation, formerKeep);
       await this.#pause.begin(name);
       for (const change of changes) {
-        // While programs get going after a move, the moment in which NetworkManager takes IPv6 away would be a long one; and they
-        // have been led through the host before (leadAtOnce).
-        if (canWait && change.ip6.kind === 'kept' && wish.lan === 'same' && wish.keep.length === 0)
-          await untilCalm(calmLimitMs, signal);
+        // While programs get going after a move, the moment in which NetworkManager takes IPv6 away would be a long one.
+        if (canWait && worksAlready(wish, formerKeep, change)) await untilCalm(calmLimitMs, signal);
         const staying = stayingOver(change, name, situation.ip6.present?.addresses ?? []);
         const reapply = async (): Promise<void> => {
           await manager.reapply(device, change, signal);
@@ -224,6 +226,19 @@ export class NetworkBinding {
     if (mtu === undefined || actual === undefined || Number(actual) <= mtu) return [];
     return [`${name} sends packets of up to ${actual} bytes; this network takes ${mtu}`];
   }
+}
+
+/**
+ * Whether others reach the guest as it is: on a bridge with what it had behind the other host, whose hardware address each host
+ * takes in, and behind a host that routes because IPv6 has been led through it (leadAtOnce).
+ */
+function worksAlready(
+  { lan, keep }: NetworkWish,
+  formerKeep: readonly string[],
+  { ip6 }: NetworkChange,
+): boolean {
+  const stays = lan === 'same' && keep.length === 0 && formerKeep.length === 0;
+  return stays && (ip6.kind === 'kept' || ip6.kind === 'renewed');
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { NetworkChange } from '../decide/choose-network-settings.ts';
 import type { IpAddress } from '../decide/ip-address.ts';
 import { sleep } from '../retry-delay.ts';
-import { Reaction } from '../run-program.ts';
+import { Reaction, runProgram } from '../run-program.ts';
 import type { SystemFiles } from '../system-files.ts';
 import { hasAddresses, linkLocalAddresses, wayCommands } from './link-settings.ts';
 
@@ -61,8 +61,11 @@ while read -r line; do
     printf '%s' "$2" ;;
   esac
 done`;
-/** For the programs that give them back to be there, ms. */
-const readyLimitMs = 500;
+/**
+ * For the programs that give them back to be there, ms. Until then everything works as it is, while a change without them costs
+ * IPv6: in a guest that has just moved, they come from a disk that is at the other end of a busy link.
+ */
+const readyLimitMs = 5_000;
 
 /**
  * Does `change`, in which NetworkManager takes every IPv6 address away (up to 1.52 each Reapply switches IPv6 off and
@@ -87,7 +90,7 @@ export async function keepStaying(
           args: [name, back],
           act: ['ip', '-6', '-force', '-batch', '-'],
         });
-  if (helper !== undefined) await untilWatching(files, helper.watcher, signal);
+  if (helper !== undefined) await Promise.all([untilWatching(files, helper, signal), rehearse(name, signal)]);
   let isChanged = false;
   const changing = change().finally(() => {
     isChanged = true;
@@ -106,17 +109,28 @@ export async function keepStaying(
   await changing;
 }
 
-/** Until this process is one of those whom the kernel tells of changes; without it the change is made all the same. */
+/** Until the kernel tells it of changes; without it the change is made all the same. */
 async function untilWatching(
   files: SystemFiles,
-  pid: number | undefined,
+  helper: Pick<Reaction, 'watcher' | 'hasEnded'>,
   signal: AbortSignal,
 ): Promise<void> {
-  if (pid === undefined) return;
   // Protocol 0 (NETLINK_ROUTE), its number, and groups that are not none.
-  const listener = new RegExp(`^\\S+ +0 +${pid} +(?!0+ )`, 'm');
-  for (let waitedMs = 0; waitedMs < readyLimitMs; waitedMs += lookMs) {
+  const listener = new RegExp(`^\\S+ +0 +${helper.watcher} +(?!0+ )`, 'm');
+  for (let waitedMs = 0; waitedMs < readyLimitMs && !helper.hasEnded; waitedMs += lookMs) {
     if (listener.test((await files.readIfThere('/proc/net/netlink')) ?? '')) return;
     await sleep(lookMs, signal);
   }
+}
+
+/**
+ * Gives the interface an address that it has. It changes nothing, and what the helper will run is then in memory, for it has no
+ * time to be read from a disk.
+ */
+async function rehearse(name: string, signal: AbortSignal): Promise<void> {
+  const [first] = linkLocalAddresses(name);
+  if (first === undefined) return;
+  const give = ['address', 'replace', `${first.address}/${first.prefix}`, 'dev', name, 'nodad'];
+  // What does not work now fails again in its turn.
+  await runProgram(['ip', '-6', ...give], readyLimitMs, signal).catch(() => signal.throwIfAborted());
 }

@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -12,8 +15,10 @@ const present = { addresses: [own], gateway, nameservers: [], searches: [] };
 
 describe.runIf(needsRoot)('IPv6 addresses that NetworkManager takes away', () => {
   let guest: Namespace;
+  let folder: string;
 
   beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'wdp-'));
     guest = await Namespace.create('guest');
     await guest.ip(
       'link add eth0 type veth peer name other',
@@ -26,12 +31,19 @@ describe.runIf(needsRoot)('IPv6 addresses that NetworkManager takes away', () =>
 
   afterEach(async () => {
     await guest[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true });
   });
 
-  async function change(ip6: NetworkChange['ip6'], busyMs = 0): Promise<string[]> {
+  /** @param programs a folder with programs that are found before those of the system */
+  async function change(ip6: NetworkChange['ip6'], busyMs = 0, programs = ''): Promise<string[]> {
     const child = fileURLToPath(new URL('./staying-child.ts', import.meta.url));
-    const said = await guest.run(process.execPath, child, JSON.stringify(ip6), String(busyMs));
+    const path = `PATH=${programs}:${process.env['PATH']}`;
+    const said = await guest.run('env', path, process.execPath, child, JSON.stringify(ip6), String(busyMs));
     return JSON.parse(said) as string[];
+  }
+
+  async function makeProgram(name: string, script: string): Promise<void> {
+    await writeFile(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
 
   async function addresses(scope: 'global' | 'link'): Promise<string[]> {
@@ -57,6 +69,19 @@ describe.runIf(needsRoot)('IPv6 addresses that NetworkManager takes away', () =>
   it('come back also while the agent has no time for it', async () => {
     const seen = await change({ kind: 'renewed', addresses: [own], gateway: undefined, beside: [] }, 3_000);
     expect(seen.toSorted()).toEqual([own.address, expect.stringMatching(/^fe80:/)]);
+  });
+
+  it('come back also where the programs for it have to be read from a slow disk first', async () => {
+    await makeProgram('setpriv', 'sleep 1; exec /usr/bin/setpriv "$@"');
+    const ip6 = { kind: 'renewed', addresses: [own], gateway: undefined, beside: [] } as const;
+    const seen = await change(ip6, 3_000, folder);
+    expect(seen.toSorted()).toEqual([own.address, expect.stringMatching(/^fe80:/)]);
+  });
+
+  it('come back also where these programs end at once', async () => {
+    await makeProgram('setpriv', 'exit 1');
+    await change({ kind: 'renewed', addresses: [own], gateway: undefined, beside: [] }, 0, folder);
+    expect(await addresses('global')).toEqual(['fd78::5/64']);
   });
 
   it('leave no program behind', async () => {
