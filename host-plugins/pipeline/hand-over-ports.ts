@@ -2,6 +2,7 @@ import { DockError } from '../../protocol/dock-error.ts';
 import type { Peers } from '../daemon/handlers.ts';
 import type { HandOverPorts } from '../hand-over/hand-over-driver.ts';
 import { OutgoingMigration } from '../qemu/outgoing-migration.ts';
+import { stepAside } from '../system/process/step-aside.ts';
 import type { Workspace } from '../workspace/workspace.ts';
 import { prepareToRun } from './adapt-workspace.ts';
 import { type StartParts, startWorkspace } from './start-workspace.ts';
@@ -15,6 +16,9 @@ const startLimitMs = 120_000;
 const maxRestarts = 3;
 const restartWindowMs = 10 * 60_000;
 
+/** A VM that goes on after its move has the processors to itself for so long, ms. */
+const goingOnMs = 2_000;
+
 /** The hand-over's hands on this device: QEMU, the other device, the disk. */
 export function handOverPorts(workspace: Workspace, peers: Peers, starting: StartParts): HandOverPorts {
   const { adapting } = starting;
@@ -24,12 +28,14 @@ export function handOverPorts(workspace: Workspace, peers: Peers, starting: Star
   return {
     peer: {
       async send(to, message) {
-        await peers.call(
+        const sent = peers.call(
           to,
           'hand-over',
           { workspace: name, message },
           { signal: AbortSignal.timeout(sendLimitMs) },
         );
+        if (message.say === 'go') stepAside(goingOnMs);
+        await sent;
       },
     },
     vm: {
@@ -68,6 +74,7 @@ export function handOverPorts(workspace: Workspace, peers: Peers, starting: Star
         const running = machine.qemu.qmp.execute('cont', {}, signal);
         // Beside it: it can run nowhere else now, and what comes for it waits at its tap.
         readiness?.announce();
+        stepAside(goingOnMs);
         await running;
       },
       quit: () => keeper.end(),

@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { getPriority, setPriority } from 'node:os';
+
+/** Nice value of a thread that lets others go first: where all want to run, it gets a tenth of what each of them gets. */
+const aside = 10;
+/** Of `CAP_SYS_NICE` (capabilities(7)). */
+const capabilityBit = 23n;
+
+let ends: NodeJS.Timeout | undefined;
+
+/**
+ * For so long, ms, the main thread of this process lets others go first (sched(7): on Linux each thread has its own nice value).
+ * Not where it could not come back: without `CAP_SYS_NICE`, and with a `RLIMIT_NICE` that forbids it (systemd's `LimitNICE=`).
+ */
+export function stepAside(ms: number): void {
+  if (ends === undefined) {
+    if (!mayComeBack()) return;
+    setPriority(aside);
+  }
+  clearTimeout(ends);
+  ends = setTimeout(() => {
+    ends = undefined;
+    setPriority(0);
+  }, ms);
+  ends.unref();
+}
+
+/** Only of one that has the usual priority: whoever gave it another one had a reason. */
+function mayComeBack(): boolean {
+  const read = (name: string): string => readFileSync(`/proc/self/${name}`, 'utf8');
+  return getPriority() === 0 && mayHaveUsualPriority(read('status'), read('limits'));
+}
+
+/** Whether a process may set its own nice value to 0 when it is higher; of its /proc/PID/status and /proc/PID/limits. */
+export function mayHaveUsualPriority(status: string, limits: string): boolean {
+  const effective = /^CapEff:\s+(\S+)/m.exec(status)?.[1] ?? '0';
+  if (((BigInt(`0x${effective}`) >> capabilityBit) & 1n) === 1n) return true;
+  const limit = /^Max nice priority\s+(\S+)/m.exec(limits)?.[1];
+  // 20 is nice value 0 (getrlimit(2)).
+  return limit === 'unlimited' || Number(limit) >= 20;
+}
