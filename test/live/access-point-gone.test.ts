@@ -23,11 +23,7 @@ describe('a guest whose access point goes away while it moves', () => {
     const guest = await provideGuestWithAgent(silent, signal);
     // The default is a minute and a half, twice.
     const stallLimitMs = 20_000;
-    lab = await Lab.start(
-      guest,
-      { link: 'unshaped', pc: 'small-pc', stallLimitMs, progress: silent },
-      signal,
-    );
+    lab = await Lab.start(guest, { link: 'unshaped', pc: 'twin', stallLimitMs, progress: silent }, signal);
     load = await VerifyWatch.open(lab.network.client, lab.guestAddress, 500, within(60_000));
     watch = await NetworkWatch.open(lab, within(60_000));
   });
@@ -89,7 +85,7 @@ describe('a guest whose access point goes away while it moves', () => {
 
   it('moves once the access point is there again', async () => {
     const outcome = await lab.mid.trip(['dock', 'pc'], silent, within(tripLimitMs));
-    expect(judgeTrip(outcome, 'small-pc')).toEqual([]);
+    expect(judgeTrip(outcome, 'twin')).toEqual([]);
     await expectUnharmed();
   });
 });

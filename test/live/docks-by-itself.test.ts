@@ -34,7 +34,7 @@ describe('a device whose policy docks by itself', () => {
     const midBus = stack.use(await PrivateBus.start('open'));
     logind = stack.use(await MockedLogind.start(10 * 60_000));
     const buses = { mid: midBus.address, pc: logind.bus.address };
-    const options = { link: 'unshaped', pc: 'small-pc', systemBuses: buses, progress: silent } as const;
+    const options = { link: 'unshaped', pc: 'twin', systemBuses: buses, progress: silent } as const;
     lab = stack.use(await Lab.start(guest, options, signal));
     await lab.network.cutLink('mid', signal);
     await lab.loseAddresses(signal);

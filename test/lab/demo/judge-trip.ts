@@ -4,6 +4,7 @@ import type { TripOutcome } from '../../../protocol/outcome.ts';
 const docks = {
   pc: { vcpus: 4, memoryMiB: 4096, display: '2560x1440' },
   'small-pc': { vcpus: 2, memoryMiB: 1100, display: '1280x720' },
+  twin: { vcpus: 1, memoryMiB: 400, display: '1024x600' },
 } as const;
 
 /** What a trip of the demo has to bring about, read in the guest; each that it did not, in words. */
