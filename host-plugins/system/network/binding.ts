@@ -37,7 +37,7 @@ export const NetworkBinding = z.discriminatedUnion('mode', [
     /** Only they are routed to the tap and answered for. */
     guestAddresses: GuestAddresses,
     open: OpenPorts.optional(),
-    /** The hardware address of a guest whose DHCP messages are to be passed on to the LAN, where that can be. */
+    /** By it the guest is found at once; and its DHCP messages are passed on to the LAN, where that can be. */
     guestMac: z.string().optional(),
   }),
   z.strictObject({

@@ -326,9 +326,12 @@ export class HostNetwork {
  * Routes to the guest, and the host's answers for it on the LAN. `ip neigh add proxy` and not `proxy_arp` on the
  * uplink: the host then answers there for the guest alone, and not for everything that it happens to have a route to.
  */
-function answerCommands({ tap, uplink, guestAddresses }: RoutedBinding): string[][] {
+function answerCommands({ tap, uplink, guestAddresses, guestMac }: RoutedBinding): string[][] {
+  // It need not be asked for what is known, when it has just begun to run again and has the most to do.
+  const known = guestMac === undefined ? [] : [['lladdr', guestMac, 'dev', tap, 'nud', 'reachable']];
   return guestAddresses.flatMap((address) => [
     ['route', 'replace', `${address}/${isIpv6(address) ? 128 : 32}`, 'dev', tap, 'scope', 'link'],
+    ...known.map((words) => ['neigh', 'replace', address, ...words]),
     ['neigh', 'replace', 'proxy', address, 'dev', uplink],
     forgetCommand(address, uplink),
   ]);

@@ -3,7 +3,7 @@ import { WaitingProgram } from '../process/waiting-program.ts';
 import { commandLimitMs } from './ip-command.ts';
 
 /** When frames are sent, ms after the first time; a lost frame on Wi-Fi must not cost the connection. */
-const sendAtMs = [0, 50, 200];
+const sendAtMs = [0, 20, 50, 100, 200];
 /** Frames are padded to one size, so that socat, which reads at most that much at a time, keeps them apart; ours are shorter. */
 const frameBytes = 128;
 
@@ -13,7 +13,7 @@ export function startSender(name: string, signal: AbortSignal): WaitingProgram {
 }
 
 /**
- * Sends Ethernet frames three times out of an interface, as soon as they are there; nothing when they reject. `waiting`:
+ * Sends Ethernet frames five times out of an interface, as soon as they are there; nothing when they reject. `waiting`:
  * the `startSender` of this interface, where there is one already; it may have ended, e.g. with an interface that was
  * made anew meanwhile. By default it is started while the frames are still to come. `onFirst`: they have gone once.
  */
