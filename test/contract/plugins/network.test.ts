@@ -75,6 +75,19 @@ describe('a routed guest', () => {
     expect(await lan.guest.ping('10.77.0.11')).toBe(0);
   });
 
+  it('is sent to at once, without being asked for the hardware address that is known of it', async () => {
+    await lan.mobile.createTap(tap);
+    await lan.moveGuest(lan.mobile, tap);
+    await lan.guest.run('nft', 'add table netdev deaf');
+    await lan.guest.run(
+      'nft',
+      'add chain netdev deaf in { type filter hook ingress device "eth0" priority 0; }',
+    );
+    await lan.guest.run('nft', 'add rule netdev deaf in arp operation request drop');
+    await lan.mobile.join({ ...routed, guestMac });
+    expect(await lan.client.ping(guestIp)).toBe(0);
+  });
+
   it('is answered for at once, and nobody else is', async () => {
     await lan.mobile.createTap(tap);
     await lan.mobile.join(routed);
