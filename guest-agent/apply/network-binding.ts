@@ -193,7 +193,8 @@ export class NetworkBinding {
       await this.#pause.begin(name);
       for (const change of changes) {
         // While programs get going after a move, the moment in which NetworkManager takes IPv6 away would be a long one.
-        if (canWait && worksAlready(wish, formerKeep, change)) await untilCalm(calmLimitMs, signal);
+        const isNew = await manager.wouldChange(device, change, signal);
+        if (isNew && canWait && worksAlready(wish, formerKeep, change)) await untilCalm(calmLimitMs, signal);
         const staying = stayingOver(change, name, situation.ip6.present?.addresses ?? []);
         const reapply = async (): Promise<void> => {
           await manager.reapply(device, change, signal);

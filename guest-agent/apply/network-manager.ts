@@ -81,16 +81,20 @@ export class NetworkManager {
     return typeof address === 'string' ? address : undefined;
   }
 
+  /** Whether the connection in use is not yet as this change has it. */
+  async wouldChange(device: string, change: NetworkChange, signal: AbortSignal): Promise<boolean> {
+    return (await this.#changed(device, change, signal)) !== undefined;
+  }
+
   /**
    * Changes the connection in use in place (Device.Reapply): nothing is taken down. Refused by NetworkManager when
    * the device has no connection, or when it was changed meanwhile. Not asked where there is nothing to change: it would
    * take away routes that others have made.
    */
   async reapply(device: string, change: NetworkChange, signal: AbortSignal): Promise<void> {
-    const { applied, version } = await this.#appliedSettings(device, signal);
-    const saved = await this.#savedSettings(device, signal);
-    const settings = changeSettings(applied, saved, change);
-    if (sameSettings(settings, applied)) return;
+    const changed = await this.#changed(device, change, signal);
+    if (changed === undefined) return;
+    const { settings, version } = changed;
     await this.#call(device, 'Device', 'Reapply', 'a{sa{sv}}tu', [settings, version, 0], signal);
   }
 
@@ -128,6 +132,17 @@ export class NetworkManager {
       nameservers: nameservers.map((one) => (one instanceof Uint8Array ? textOfIPv6(one) : one.address)),
       searches,
     };
+  }
+
+  async #changed(
+    device: string,
+    change: NetworkChange,
+    signal: AbortSignal,
+  ): Promise<{ settings: Settings; version: unknown } | undefined> {
+    const { applied, version } = await this.#appliedSettings(device, signal);
+    const saved = await this.#savedSettings(device, signal);
+    const settings = changeSettings(applied, saved, change);
+    return sameSettings(settings, applied) ? undefined : { settings, version };
   }
 
   async #appliedSettings(

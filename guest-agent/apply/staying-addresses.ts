@@ -1,7 +1,7 @@
 import type { NetworkChange } from '../decide/choose-network-settings.ts';
 import type { IpAddress } from '../decide/ip-address.ts';
 import { sleep } from '../retry-delay.ts';
-import { Reaction, runProgram } from '../run-program.ts';
+import { Reaction } from '../run-program.ts';
 import type { SystemFiles } from '../system-files.ts';
 import { hasAddresses, linkLocalAddresses, wayCommands } from './link-settings.ts';
 
@@ -90,7 +90,7 @@ export async function keepStaying(
           args: [name, back],
           act: ['ip', '-6', '-force', '-batch', '-'],
         });
-  if (helper !== undefined) await Promise.all([untilWatching(files, helper, signal), rehearse(name, signal)]);
+  if (helper !== undefined) await untilWatching(files, helper, signal);
   let isChanged = false;
   const changing = change().finally(() => {
     isChanged = true;
@@ -121,16 +121,4 @@ async function untilWatching(
     if (listener.test((await files.readIfThere('/proc/net/netlink')) ?? '')) return;
     await sleep(lookMs, signal);
   }
-}
-
-/**
- * Gives the interface an address that it has. It changes nothing, and what the helper will run is then in memory, for it has no
- * time to be read from a disk.
- */
-async function rehearse(name: string, signal: AbortSignal): Promise<void> {
-  const [first] = linkLocalAddresses(name);
-  if (first === undefined) return;
-  const give = ['address', 'replace', `${first.address}/${first.prefix}`, 'dev', name, 'nodad'];
-  // What does not work now fails again in its turn.
-  await runProgram(['ip', '-6', ...give], readyLimitMs, signal).catch(() => signal.throwIfAborted());
 }
