@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { DockError } from '../../../protocol/dock-error.ts';
+import { comeBack } from '../../system/process/step-aside.ts';
 import type { PageJob, ResultOf } from './page-jobs.ts';
 
 const maxWorkers = 4;
@@ -28,6 +29,7 @@ export class PageWorkers implements AsyncDisposable {
 
   constructor(count: number = Math.min(maxWorkers, availableParallelism())) {
     const program = new URL(`./page-worker${extname(import.meta.url)}`, import.meta.url);
+    comeBack();
     for (let i = 0; i < count; i++) {
       const thread: Thread = { worker: new Worker(program), jobs: new Map() };
       thread.worker.on('message', ({ id, result, busyMs }: { id: number; result: never; busyMs: number }) => {

@@ -7,6 +7,7 @@ import { interruption } from './interruption.ts';
 import { type CommandMark, findByMark, identify, ProcessIdentity, sameProcess } from './process-identity.ts';
 import { lastLines } from './run.ts';
 import { spawnFailure } from './spawn-failure.ts';
+import { comeBack } from './step-aside.ts';
 import { writeFileDurably } from './write-file-durably.ts';
 
 interface DetachedStart {
@@ -144,6 +145,7 @@ export async function startDetached(start: DetachedStart, signal: AbortSignal): 
   const log = await open(start.logFile, 'a', 0o600);
   try {
     const logStart = (await log.stat()).size;
+    comeBack();
     const child = spawn(first, rest, {
       detached: true, // its own session: no signal of our terminal reaches it
       stdio: ['ignore', log.fd, log.fd, ...(start.inherited ?? [])],

@@ -5,6 +5,7 @@ import { DockError } from '../../../protocol/dock-error.ts';
 import { interruption } from './interruption.ts';
 import { lastLines } from './run.ts';
 import { spawnFailure } from './spawn-failure.ts';
+import { comeBack } from './step-aside.ts';
 
 interface HoldOptions {
   /** Gets each line of its standard output. */
@@ -55,6 +56,7 @@ export class HeldProgram implements AsyncDisposable {
   ): Promise<HeldProgram> {
     const command = argv.join(' ');
     if (signal.aborted) throw interruption(signal, `the start of "${command}"`);
+    comeBack();
     const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', ...argv], {
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, ...environment, LC_ALL: 'C' },

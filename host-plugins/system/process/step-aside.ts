@@ -18,11 +18,16 @@ export function stepAside(ms: number): void {
     setPriority(aside);
   }
   clearTimeout(ends);
-  ends = setTimeout(() => {
-    ends = undefined;
-    setPriority(0);
-  }, ms);
+  ends = setTimeout(comeBack, ms);
   ends.unref();
+}
+
+/** Ends that: what is started inherits the nice value of this thread, and keeps it. */
+export function comeBack(): void {
+  if (ends === undefined) return;
+  clearTimeout(ends);
+  ends = undefined;
+  setPriority(0);
 }
 
 /** Only of one that has the usual priority: whoever gave it another one had a reason. */

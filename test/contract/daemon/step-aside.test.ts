@@ -8,6 +8,7 @@ const child = fileURLToPath(new URL('./step-aside-child.ts', import.meta.url));
 interface NiceValues {
   readonly meanwhile: readonly number[];
   readonly afterwards: readonly number[];
+  readonly program: number;
 }
 
 /** @param before programs that start it */
@@ -24,6 +25,10 @@ describe.runIf(process.getuid?.() === 0)('wdockd that lets a VM go first', () =>
     expect(others.length).toBeGreaterThan(0);
     expect(others.every((nice) => nice === 0)).toBe(true);
     expect(afterwards.every((nice) => nice === 0)).toBe(true);
+  });
+
+  it('starts no program with that priority, which it would keep', async () => {
+    expect((await stepAside()).program).toBe(0);
   });
 
   it('does not where it could not come back', async () => {
