@@ -3,8 +3,6 @@ import { getPriority, setPriority } from 'node:os';
 
 /** Nice value of a thread that lets others go first: where all want to run, it gets a tenth of what each of them gets. */
 const aside = 10;
-/** Of `CAP_SYS_NICE` (capabilities(7)). */
-const capabilityBit = 23n;
 
 let ends: NodeJS.Timeout | undefined;
 
@@ -30,16 +28,23 @@ export function comeBack(): void {
   setPriority(0);
 }
 
-/** Only of one that has the usual priority: whoever gave it another one had a reason. */
+/**
+ * Only of one that has the usual priority: whoever gave it another one had a reason. Whether it has the capability is tried, for in a
+ * user namespace one that it has does not count.
+ */
 function mayComeBack(): boolean {
-  const read = (name: string): string => readFileSync(`/proc/self/${name}`, 'utf8');
-  return getPriority() === 0 && mayHaveUsualPriority(read('status'), read('limits'));
+  if (getPriority() !== 0) return false;
+  try {
+    setPriority(-1);
+  } catch {
+    return mayHaveUsualPriority(readFileSync('/proc/self/limits', 'utf8'));
+  }
+  setPriority(0);
+  return true;
 }
 
-/** Whether a process may set its own nice value to 0 when it is higher; of its /proc/PID/status and /proc/PID/limits. */
-export function mayHaveUsualPriority(status: string, limits: string): boolean {
-  const effective = /^CapEff:\s+(\S+)/m.exec(status)?.[1] ?? '0';
-  if (((BigInt(`0x${effective}`) >> capabilityBit) & 1n) === 1n) return true;
+/** Whether a process without the capability may set its own nice value to 0 when it is higher; of its /proc/PID/limits. */
+export function mayHaveUsualPriority(limits: string): boolean {
   const limit = /^Max nice priority\s+(\S+)/m.exec(limits)?.[1];
   // 20 is nice value 0 (getrlimit(2)).
   return limit === 'unlimited' || Number(limit) >= 20;

@@ -31,8 +31,11 @@ describe.runIf(process.getuid?.() === 0)('wdockd that lets a VM go first', () =>
     expect((await stepAside()).program).toBe(0);
   });
 
-  it('does not where it could not come back', async () => {
-    const { meanwhile } = await stepAside('prlimit', '--nice=0:0', 'setpriv', '--bounding-set=-sys_nice');
+  it.each([
+    ['without the capability', ['setpriv', '--bounding-set=-sys_nice']],
+    ['with one that only counts in its user namespace', ['unshare', '--user', '--map-root-user']],
+  ])('does not where it could not come back, %s', async (_, before) => {
+    const { meanwhile } = await stepAside('prlimit', '--nice=0:0', ...before);
     expect(meanwhile.every((nice) => nice === 0)).toBe(true);
   });
 });
