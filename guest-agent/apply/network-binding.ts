@@ -193,6 +193,7 @@ export class NetworkBinding {
       await this.#pause.begin(name);
       for (const change of changes) {
         // While programs get going after a move, the moment in which NetworkManager takes IPv6 away would be a long one.
+        // Looked at again by `reapply`: in the meantime NetworkManager may have changed it.
         const isNew = await manager.wouldChange(device, change, signal);
         if (isNew && canWait && worksAlready(wish, formerKeep, change)) await untilCalm(calmLimitMs, signal);
         const staying = stayingOver(change, name, situation.ip6.present?.addresses ?? []);

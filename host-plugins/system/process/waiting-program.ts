@@ -1,5 +1,6 @@
 import { DockError } from '../../../protocol/dock-error.ts';
 import { run } from './run.ts';
+import { comeBack } from './step-aside.ts';
 
 /** Nothing is waited for longer, ms: an hour, in which a VM comes over the slowest link or not at all. */
 const longestWaitMs = 60 * 60_000;
@@ -17,6 +18,7 @@ export class WaitingProgram implements Disposable {
 
   /** A program that cannot be started is told to whoever feeds it. `signal` ends it. */
   constructor(argv: readonly string[], signal: AbortSignal) {
+    comeBack();
     this.#end = run(argv, {
       input: this.#parts(),
       timeoutMs: longestWaitMs,
