@@ -126,7 +126,8 @@ export function chooseNetworkSettings(
   // To change one family is to have both changed.
   const changes = settings4.kind === 'kept' || settings4.kind === 'renewed';
   const situation6 = changes ? { ...ip6, goodForMs: undefined } : ip6;
-  return [change(settings4, chooseIPv6(wish, situation6, own6, keep6))];
+  const hasServers4 = (ip4.present?.nameservers ?? []).length > 0;
+  return [change(settings4, chooseIPv6(wish, { ...situation6, hasServers4 }, own6, keep6))];
 }
 
 function chooseIPv4(
@@ -143,9 +144,12 @@ function chooseIPv4(
   return { kind: 'renewed', addresses, gateway: present.gateway, beside: keep };
 }
 
+/** `hasServers4`: there are name servers of IPv4, and NetworkManager names them first in resolv.conf. */
+type IPv6Situation = NetworkSituation['ip6'] & { readonly hasServers4: boolean };
+
 function chooseIPv6(
   wish: NetworkWish,
-  { present, savedMethod, method, fixed, goodForMs }: NetworkSituation['ip6'],
+  { present, savedMethod, method, fixed, goodForMs, hasServers4 }: IPv6Situation,
   own: readonly IpAddress[],
   keep: readonly IpAddress[],
 ): IpSettings {
@@ -159,7 +163,8 @@ function chooseIPv6(
   if (wish.mode !== 'bridged') {
     const kept = keptIPv6(wish, present, [...ordered, ...keep]);
     const isOwn = fixed.every(({ address }) => own.some((one) => sameAddress(one.address, address)));
-    return isLearnt(method) && isOwn && keep.length === 0 ? led(kept, present, goodForMs) : kept;
+    const canBeLed = isLearnt(method) && isOwn && keep.length === 0;
+    return canBeLed && (hasServers4 || canAskAll(present)) ? led(kept, goodForMs) : kept;
   }
   if (isSettled({ method, fixed }, keep)) return { kind: 'unchanged' };
   return { kind: 'renewed', addresses: [...ordered, ...keep], gateway: undefined, beside: keep };
@@ -177,6 +182,11 @@ function isSettled(
   );
 }
 
+/** None of its name servers is one of the link, which cannot be asked from behind a host. */
+function canAskAll({ nameservers }: PresentIp): boolean {
+  return nameservers.every((address) => !isLinkLocal(address));
+}
+
 /** Everything goes to the host: its end of the tap has the link-local address of its hardware address. */
 function keptIPv6(wish: NetworkWish, present: PresentIp, addresses: readonly IpAddress[]): Kept {
   const way = wayThroughHost(wish.hostMac, addresses);
@@ -191,11 +201,10 @@ function keptIPv6(wish: NetworkWish, present: PresentIp, addresses: readonly IpA
  * To change the connection is to have it change: NetworkManager (up to 1.52) then takes every IPv6 address away for some
  * milliseconds. That is not done on a trip where it can be done later, or not at all.
  */
-function led(kept: Kept, { nameservers }: PresentIp, goodForMs: number | undefined): IpSettings {
+function led(kept: Kept, goodForMs: number | undefined): IpSettings {
   const forMs = Math.min(serversGoodForMs, (goodForMs ?? 0) / 2);
   const { gateway } = kept.present;
-  const canAskServers = nameservers.every((address) => !isLinkLocal(address));
-  if (gateway === undefined || !canAskServers || forMs < leastLedMs) return kept;
+  if (gateway === undefined || forMs < leastLedMs) return kept;
   return { kind: 'led', gateway, routed: kept.routed, forMs };
 }
 

@@ -35,8 +35,8 @@ export interface LanChanges {
   readonly prefix?: string;
   /** How long an IPv6 address is good, minutes. */
   readonly minutes?: number;
-  /** The server of names is only there for who is on the link. */
-  readonly ownServer?: boolean;
+  /** The only server of names, or beside one of IPv4, is there for who is on the link. */
+  readonly serverOfLink?: 'only' | 'beside';
 }
 
 /** The LAN that the guest starts on, and another one. */
@@ -229,8 +229,8 @@ export class GuestNetwork implements AsyncDisposable {
       `--dhcp-range=${prefix}1000,${prefix}1fff,slaac,64,${changes.minutes ?? 5}m`,
       '--enable-ra',
       '--ra-param=lan0,10,1800',
-      `--dhcp-option=option:dns-server,${router}`,
-      `--dhcp-option=option6:dns-server,${changes.ownServer === true ? '[fe80::]' : `[${prefix}1]`}`,
+      `--dhcp-option=option:dns-server${changes.serverOfLink === 'only' ? '' : `,${router}`}`,
+      `--dhcp-option=option6:dns-server,${changes.serverOfLink === undefined ? `[${prefix}1]` : '[fe80::]'}`,
       '--dhcp-authoritative',
       `--dhcp-leasefile=${this.folder}/${name}.leases`,
       `--log-facility=${this.folder}/${name}.log`,
@@ -240,6 +240,12 @@ export class GuestNetwork implements AsyncDisposable {
       stdio: 'ignore',
     });
     this.#dhcp.set(name, server);
+  }
+
+  /** The servers of names that the guest's programs ask, in this order. */
+  async nameservers(): Promise<string[]> {
+    const text = await readFile(join(this.folder, 'run/NetworkManager/resolv.conf'), 'utf8');
+    return [...text.matchAll(/^nameserver (\S+)$/gm)].map(([, address]) => address as string);
   }
 
   async stopDhcp(name: LanName = 'home'): Promise<void> {

@@ -7,7 +7,7 @@ import { OpenConnection } from './open-connection.ts';
 const bothFamilies = { ipv4: 'auto', ipv6: 'auto' } as const;
 
 /** A server of names that is only there for who is on the link is lost behind a host that routes. */
-const keptAtOnce = ['where its addresses are kept at once', { ownServer: true }] as const;
+const keptAtOnce = ['where its addresses are kept at once', { serverOfLink: 'only' }] as const;
 const keptLater = ['where its addresses are kept later', {}] as const;
 
 /** Starts with the address that the guest made itself and the one that DHCPv6 gave. */
@@ -81,20 +81,34 @@ describe.runIf(needsRoot)(
       expect(await askedBack).toEqual({ problems: [] });
     });
 
-    it('is the same all the time, on a trip to a routing host and back', async () => {
-      await using guest = await startWithIPv6();
-      await using monitor = guest.network.watchAddresses();
-      for (let trips = 0; trips < 2; trips++) {
-        const routed = { mode: 'routed', metered: true, dhcp: true, hostMac: guest.mac } as const;
-        expect(await guest.host.call('apply-network', routed)).toEqual({ problems: [] });
-        expect(await guest.network.nextHop('fd78:0:0:1::77')).toBe(linkLocalOf(guest.mac));
-        expect(await guest.network.nextHop('2001:db8::1')).toBe(linkLocalOf(guest.mac));
-        const bridged = { mode: 'bridged', metered: false, hostMac: otherHost } as const;
-        expect(await guest.host.call('apply-network', bridged)).toEqual({ problems: [] });
-        expect(await guest.network.nextHop('fd78:0:0:1::77')).toBe('');
-      }
-      expect(monitor.lines.filter((line) => line.startsWith('Deleted'))).toEqual([]);
+    it('is led through the host while names are asked of IPv4 first, where the server of IPv6 is only there for the link', async () => {
+      await using guest = await startWithIPv6({ serverOfLink: 'beside' });
+      await until(async () => (await guest.network.nameservers()).length === 2);
+      const [first, second] = await guest.network.nameservers();
+      expect(first).toBe('10.78.0.1');
+      expect(second).toMatch(/^fe80:/);
+      const wish = { mode: 'routed', metered: true, dhcp: true, hostMac: guest.mac } as const;
+      expect(await guest.host.call('apply-network', wish)).toEqual({ problems: [] });
+      expect(await guest.network.hasOwnAddresses()).toBe(false);
     });
+
+    it.each([{}, { serverOfLink: 'beside' }] as const)(
+      'is the same all the time, on a trip to a routing host and back, on a LAN with %j',
+      async (lan) => {
+        await using guest = await startWithIPv6(lan);
+        await using monitor = guest.network.watchAddresses();
+        for (let trips = 0; trips < 2; trips++) {
+          const routed = { mode: 'routed', metered: true, dhcp: true, hostMac: guest.mac } as const;
+          expect(await guest.host.call('apply-network', routed)).toEqual({ problems: [] });
+          expect(await guest.network.nextHop('fd78:0:0:1::77')).toBe(linkLocalOf(guest.mac));
+          expect(await guest.network.nextHop('2001:db8::1')).toBe(linkLocalOf(guest.mac));
+          const bridged = { mode: 'bridged', metered: false, hostMac: otherHost } as const;
+          expect(await guest.host.call('apply-network', bridged)).toEqual({ problems: [] });
+          expect(await guest.network.nextHop('fd78:0:0:1::77')).toBe('');
+        }
+        expect(monitor.lines.filter((line) => line.startsWith('Deleted'))).toEqual([]);
+      },
+    );
 
     it.each([keptAtOnce, keptLater])(
       'stays with every connection open, from a bridge to a routing host and back, %s',

@@ -101,9 +101,15 @@ describe('choosing network settings on the same LAN', () => {
       expect(only(routed, good({ fixed: present6.addresses })).ip6.kind).toBe('led');
     });
 
+    it('does so where a server of IPv6 is there for the link only, if there is one of IPv4 to be asked first', () => {
+      const ofLink = good({ present: { ...present6, nameservers: ['fd77::1', 'fe80::1'] } });
+      expect(only(routed, ofLink).ip6.kind).toBe('led');
+      for (const present of [undefined, { ...present4, nameservers: [] }])
+        expect(only(routed, { ...ofLink, ip4: { ...ofLink.ip4, present } }).ip6.kind).toBe('kept');
+    });
+
     it('keeps them at once where that would lose something', () => {
       for (const situation of [
-        { present: { ...present6, nameservers: ['fd77::1', 'fe80::1'] } },
         { method: 'manual', fixed: present6.addresses },
         { fixed: [{ address: 'fd01::9', prefix: 128 }] },
       ])
