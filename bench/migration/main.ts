@@ -9,6 +9,7 @@ import { rerunAsLabRoot } from '../../test/lab/lab-root.ts';
 import { runMain } from '../../test/lab/run-main.ts';
 import { describeMachine } from '../describe-machine.ts';
 import { compareSystems } from './compare-systems.ts';
+import { moveThroughCuts, renderCuts } from './cut-links.ts';
 import { drawTrips } from './draw-trips.ts';
 import { judgeLimits } from './judge-limits.ts';
 import { moveManyTimes, renderManyMoves } from './many-moves.ts';
@@ -32,8 +33,15 @@ await runMain(async (args, signal) => {
   say(
     `accelerator: ${accelerator} (${reason}); ${qemu} for all; both devices are simulated, the VM is real\n`,
   );
+  const [link, load] = [options.links[0] ?? 'unshaped', options.loads[0] ?? 'idle'];
+  if (options.cuts) {
+    const result = await moveThroughCuts(guest, { link, load }, progress, signal);
+    say(`\n${renderCuts(result)}\n\nin all ${seconds()} s`);
+    await file?.write({ simulated: true, accelerator, qemu, machine, link, load, ...result });
+    if (result.failures.length > 0) process.exitCode = 1;
+    return;
+  }
   if (options.moves !== undefined) {
-    const [link, load] = [options.links[0] ?? 'unshaped', options.loads[0] ?? 'idle'];
     const result = await moveManyTimes(guest, { link, load, moves: options.moves }, progress, signal);
     say(`\n${renderManyMoves(result)}\n\nin all ${seconds()} s`);
     await file?.write({ simulated: true, accelerator, qemu, machine, link, load, ...result });

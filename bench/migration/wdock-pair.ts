@@ -4,7 +4,8 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { workspacePaths } from '../../host-plugins/workspace/paths.ts';
-import { type StageName, stageNames } from '../../protocol/progress-event.ts';
+import type { TripOutcome } from '../../protocol/outcome.ts';
+import { type ProgressEvent, type StageName, stageNames } from '../../protocol/progress-event.ts';
 import type { Progress } from '../../test/lab/cache/cached-build.ts';
 import { Lab, labWorkspace } from '../../test/lab/lab.ts';
 import type { LabGuest } from '../../test/lab/lab-guest.ts';
@@ -19,6 +20,14 @@ const sameSize = (mib: number) => `version: 1\nmemory:\n  max: ${mib} MiB\n`;
 const before = stageNames.slice(0, stageNames.indexOf('adapt'));
 const move: readonly StageName[] = ['transfer', 'hand-over'];
 
+interface WdockPairOptions {
+  readonly link: LinkShapeName;
+  /** The PC has the base image of the guest's disk. */
+  readonly baseImage: boolean;
+  /** The devices are joined by a cable of their own, too; default: `false`. */
+  readonly cable?: boolean;
+}
+
 /** The lab's two devices with wdockd, the PC as big as the MID: what a trip takes is the move of the same guest. */
 export class WdockPair implements Traveller {
   readonly #lab: Lab;
@@ -30,7 +39,7 @@ export class WdockPair implements Traveller {
   /** Returns when the guest runs on the MID, as it was saved. */
   static async start(
     guest: LabGuest,
-    { link, baseImage }: { readonly link: LinkShapeName; readonly baseImage: boolean },
+    { link, baseImage, cable = false }: WdockPairOptions,
     progress: Progress,
     signal: AbortSignal,
   ): Promise<WdockPair> {
@@ -38,7 +47,7 @@ export class WdockPair implements Traveller {
     const policies = { mid: policy, pc: policy };
     const base = guest.settled.backing.at(-1);
     const images = baseImage && base !== undefined ? { pcBaseImages: [dirname(base)] } : {};
-    const lab = await Lab.start(guest, { link, pc: 'twin', policies, ...images, progress }, signal);
+    const lab = await Lab.start(guest, { link, cable, pc: 'twin', policies, ...images, progress }, signal);
     const pair = new WdockPair(lab);
     try {
       if (baseImage) await pair.#untilImageIsListed(signal);
@@ -75,14 +84,15 @@ export class WdockPair implements Traveller {
     return this.#lab.folder;
   }
 
+  trip(to: Place, onEvent: (event: ProgressEvent) => void, signal: AbortSignal): Promise<TripOutcome> {
+    return this.#lab.mid.trip(to === 'pc' ? ['dock', 'pc'] : ['undock'], onEvent, signal);
+  }
+
   async move(to: Place, onRunning: () => void, signal: AbortSignal): Promise<OwnFigures> {
-    const outcome = await this.#lab.mid.trip(
-      to === 'pc' ? ['dock', 'pc'] : ['undock'],
-      (event) => {
-        if (event.kind === 'stage-done' && event.stage === 'hand-over') onRunning();
-      },
-      signal,
-    );
+    const onEvent = (event: ProgressEvent): void => {
+      if (event.kind === 'stage-done' && event.stage === 'hand-over') onRunning();
+    };
+    const outcome = await this.trip(to, onEvent, signal);
     const { stages, downtimeMs, wireBytes } = outcome;
     const sum = (wanted: readonly string[]) =>
       stages.filter(({ name }) => wanted.includes(name)).reduce((total, { ms }) => total + ms, 0);

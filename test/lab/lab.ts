@@ -40,6 +40,8 @@ export interface LabOptions {
   readonly midLink?: LinkShapeName;
   /** Default: `lan`. */
   readonly layout?: LabLayout;
+  /** The devices are joined by a cable of their own, too, with the shape of `link`; default: `false`. */
+  readonly cable?: boolean;
   /** Default: `pc`. A small one is reached and left in half the time. */
   readonly pc?: Exclude<LabProfile, 'mid'>;
   /** Addresses of buses that the devices have as their systems'; default: none, never that of this machine. */
@@ -97,6 +99,7 @@ export class Lab implements AsyncDisposable {
           layout: options.layout ?? 'lan',
           midLink: options.midLink ?? options.link,
           pcLink: options.link,
+          cable: options.cable ?? false,
           emulator: guest.settled.emulator,
         },
         signal,

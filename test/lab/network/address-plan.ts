@@ -70,6 +70,10 @@ export const labAddresses6 = {
   workspace: lanA.workspace6,
 } as const;
 
+/** The cable between the two devices, where a lab has one: at both ends its name, and their addresses. */
+export const cableDevice = 'usb0';
+export const cableAddresses = { mid: '10.79.0.11', pc: '10.79.0.12' } as const;
+
 export const labLayouts = ['lan', 'two-lans'] as const;
 /** One LAN with everybody on it, or the PC on a LAN of its own behind a router, with a second client beside it. */
 export type LabLayout = (typeof labLayouts)[number];

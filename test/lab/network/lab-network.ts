@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { emulatorMounts, type LabEmulator } from '../emulator/lab-emulator.ts';
 import { accessPointRules, type FramesBySender, readFramesBySender } from './access-point.ts';
 import {
+  cableAddresses,
+  cableDevice,
   type HostPlan,
   type LabHostName,
   type LabLayout,
@@ -13,6 +15,7 @@ import {
   labWorkspaceMac,
   lanA,
   lanB,
+  lanPrefixLength,
   planHosts,
 } from './address-plan.ts';
 import { cableCommands, hostCommands, settingsCommand, switchCommands } from './host-commands.ts';
@@ -27,6 +30,8 @@ export interface LabNetworkOptions {
   wiredMid?: boolean;
   /** Default: `lan`. */
   layout?: LabLayout;
+  /** The devices are joined by a cable of their own, too, with the shape of `pcLink`; default: `false`. */
+  cable?: boolean;
   midLink?: LinkShapeName;
   pcLink?: LinkShapeName;
   /** The QEMU of both devices; default: this machine's own. */
@@ -126,6 +131,7 @@ export class LabNetwork implements AsyncDisposable {
     await router.run(['ip', '-batch', '-'], signal, lans.map(switchCommands).join('\n'));
     for (const plan of hosts)
       await connect(router, namespaces.get(plan.name) as NetworkNamespace, plan, signal);
+    if (options.cable === true) await layCable(namespaces, options.pcLink ?? 'unshaped', signal);
     if (!wiredMid) await router.run(['nft', '-f', '-'], signal, accessPointRules('mid', labMacs.mid));
     const services = new Map<LanPlan, LanServices>();
     const workspaceMac = options.workspaceMac ?? labWorkspaceMac;
@@ -172,6 +178,15 @@ export class LabNetwork implements AsyncDisposable {
     await this.lan.run(['bridge', 'link', 'set', 'dev', host, 'state', '3'], signal);
   }
 
+  /** From now on nothing gets through the cable between the two devices; both of its ends stay up. */
+  async cutCable(signal: AbortSignal): Promise<void> {
+    await this.mid.run(['nft', '-f', '-'], signal, cutCableRules);
+  }
+
+  async restoreCable(signal: AbortSignal): Promise<void> {
+    await this.mid.run(['nft', 'delete', 'table', 'inet', cutCableTable], signal);
+  }
+
   /** From now on nobody answers DHCP and DNS on this LAN, and no router is advertised. The router itself stays. */
   async stopServices(lan: LanPlan): Promise<void> {
     await this.#services.get(lan)?.[Symbol.asyncDispose]();
@@ -212,6 +227,35 @@ export class LabNetwork implements AsyncDisposable {
     return name === 'client-b' ? this.clientB : this[name];
   }
 }
+
+/** Nobody but the two is on it, and nothing else is reached through it. */
+async function layCable(
+  namespaces: ReadonlyMap<string, NetworkNamespace>,
+  shape: LinkShapeName,
+  signal: AbortSignal,
+): Promise<void> {
+  const [mid, pc] = ['mid', 'pc'].map((name) => namespaces.get(name) as NetworkNamespace) as [
+    NetworkNamespace,
+    NetworkNamespace,
+  ];
+  const cable = `link add ${cableDevice} type veth peer name ${cableDevice} netns ${pc.keeperPid}`;
+  await mid.run(['ip', '-batch', '-'], signal, cable);
+  for (const [device, address] of [
+    [mid, cableAddresses.mid],
+    [pc, cableAddresses.pc],
+  ] as const) {
+    const commands = `address add ${address}/${lanPrefixLength} dev ${cableDevice}\nlink set ${cableDevice} up`;
+    await device.run(['ip', '-batch', '-'], signal, commands);
+    await device.run(['tc', ...shapeArguments(cableDevice, shape)], signal);
+  }
+}
+
+const cutCableTable = 'wdock_lab_cut';
+const cutCableRules = `table inet ${cutCableTable} {
+  chain input { type filter hook input priority 0; iifname ${cableDevice} drop; }
+  chain output { type filter hook output priority 0; oifname ${cableDevice} drop; }
+}
+`;
 
 async function connect(
   router: NetworkNamespace,

@@ -15,6 +15,9 @@ describe('the command line of the comparison with stock QEMU', () => {
     ['--moves', '5', '--quick'],
     ['--moves', '5', '--svg', 'f'],
     ['--moves', '5', '--links', 'wifi70,unshaped'],
+    ['--cuts', '--moves', '5'],
+    ['--cuts', '--runs', '2'],
+    ['--cuts', '--links', 'wifi70,unshaped'],
     ['--json'],
   ])('is refused as %s %s %s %s', (...args: string[]) => {
     expect(() => parseMigrationArguments(args.filter((one) => one !== undefined))).toThrow(
@@ -38,6 +41,12 @@ describe('the command line of the comparison with stock QEMU', () => {
 
   it('takes names in any order, each once', () => {
     expect(parseMigrationArguments(['--systems', 'wdock,stock,wdock']).systems).toEqual(['stock', 'wdock']);
+  });
+
+  it('cuts links of 70 Mbit/s when asked for cuts and nothing else', () => {
+    expect(parseMigrationArguments(['--cuts'])).toMatchObject({
+      ...{ cuts: true, links: ['wifi70'], loads: ['idle'] },
+    });
   });
 
   it('moves over an unshaped link when asked for many moves and nothing else', () => {
