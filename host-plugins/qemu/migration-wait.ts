@@ -51,15 +51,18 @@ export async function untilMigration(
 
 /**
  * QEMU says `failed` a moment before it lets the VM run again, and not always with an event (a VM that was
- * paused before stays so): looked at this often, ms.
+ * paused before stays so), and `completed` a moment before the VM is `postmigrate`: looked at this often, ms.
  */
-const settleEveryMs = 20;
+const settleEveryMs = 5;
 
-/** Resolves when QEMU has put the VM back to what it was before a move that failed or was cancelled. */
+/**
+ * Resolves when QEMU has put the VM back to what it was before a move that failed or was cancelled, or has made it
+ * `postmigrate` after one that completed. A `cont` before that is taken, and QEMU then changes the state under it.
+ */
 export async function untilSettled(qmp: Qmp, signal: AbortSignal): Promise<void> {
   while ((await queryStatus(qmp, signal)).status === 'finish-migrate') {
     await delay(settleEveryMs, undefined, { signal }).catch(() => {
-      throw interruption(signal, 'the VM to be as before the move');
+      throw interruption(signal, 'QEMU to be done with the migration');
     });
   }
 }

@@ -158,6 +158,7 @@ export class OutgoingMigration {
     }
     const info = await untilMigration(this.#qmp, ['completed'], this.#progress, signal);
     await this.#failUnless(info, ['completed'], signal);
+    await untilSettled(this.#qmp, signal);
     const statistics = statisticsOf(info, this.#convergence);
     this.#emit({ kind: 'completed', statistics });
     return statistics;
@@ -178,8 +179,8 @@ export class OutgoingMigration {
       if (status === 'none') return 'cancelled';
       if (status !== 'completed') await this.#qmp.execute('migrate_cancel', {}, signal);
       const info = await untilMigration(this.#qmp, ['completed'], () => {}, signal);
-      if (info.status === 'completed') return 'completed';
       await untilSettled(this.#qmp, signal);
+      if (info.status === 'completed') return 'completed';
       if (info.status === 'cancelled') this.#emit({ kind: 'cancelled' });
       return info.status === 'failed' ? 'failed' : 'cancelled';
     } finally {

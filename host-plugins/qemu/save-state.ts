@@ -2,7 +2,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { syncFolder } from '../system/process/write-file-durably.ts';
 import { fileChannel, setMigration } from './migration-settings.ts';
-import { migrationFailure, untilMigration } from './migration-wait.ts';
+import { migrationFailure, untilMigration, untilSettled } from './migration-wait.ts';
 import type { QmpClient } from './qmp-client.ts';
 import { queryStatus } from './qmp-schema.ts';
 
@@ -24,6 +24,7 @@ export async function saveState(qmp: QmpClient, file: string, signal: AbortSigna
     await qmp.execute('migrate', fileChannel(temporary), signal);
     const info = await untilMigration(qmp, ['completed'], () => {}, signal);
     if (info.status !== 'completed') throw migrationFailure(`saving the machine to ${file}`, info);
+    await untilSettled(qmp, signal);
     await publish(temporary, file);
   } catch (error) {
     await undo(qmp, temporary, running, AbortSignal.timeout(cleanupMs));
@@ -47,5 +48,6 @@ async function undo(qmp: QmpClient, temporary: string, running: boolean, signal:
   if (qmp.state !== 'running') return; // QEMU has gone, and what failed first says so
   await qmp.execute('migrate_cancel', {}, signal);
   await untilMigration(qmp, ['completed', 'none'], () => {}, signal);
+  await untilSettled(qmp, signal);
   if (running) await qmp.execute('cont', {}, signal);
 }
