@@ -7,8 +7,8 @@ import type { LabGuest } from '../../test/lab/lab-guest.ts';
 import type { GuestLoad } from '../../test/lab/loads/load-names.ts';
 import type { LabNetwork } from '../../test/lab/network/lab-network.ts';
 import type { LinkShapeName } from '../../test/lab/network/link-shape.ts';
-import { findIoErrors } from '../../test/lab/state/find-io-errors.ts';
 import { VerifyWatch } from '../../test/lab/verify/verify-watch.ts';
+import { checkGuest } from './check-guest.ts';
 import { type CutMoment, type CutTrip, cutMoments, judgeCut } from './judge-cut.ts';
 import { prepareLoad } from './prepare-load.ts';
 import type { Place } from './traveller.ts';
@@ -102,10 +102,9 @@ async function travel(
     signal.throwIfAborted();
     failures.push(`after ${trips.length} trips: ${DockError.from(error).message}`);
   }
-  const last = await watch.verdict(limit(120_000));
-  if (last.verdict !== 'intact') failures.push('the guest’s memory or disk is damaged');
-  if (last.run !== run) failures.push('the guest was started anew in between');
-  failures.push(...(await findIoErrors(pair.folder)).map((line) => `in the guest's log: ${line}`));
+  const { folder } = pair;
+  const { last, failures: found } = await checkGuest(watch, { run, folder }, limit(120_000));
+  failures.push(...found);
   return { trips, checkedPages: last.memory.checkedPages, diskRecords: last.disk.records, failures };
 }
 
@@ -238,12 +237,11 @@ export function renderCuts({ trips, checkedPages, diskRecords, failures }: CutsR
 
 function renderTrip(trip: CutTrip): string {
   const { to, moment, cuts, totalMs, downtimeMs, wireBytes, resentBytes, longestWriteMs } = trip;
-  const what =
-    moment === 'never'
-      ? 'no cut'
-      : moment === 'one of two'
-        ? `one of two links, ${cuts} cuts`
-        : `at ${moment}`;
+  const names: Partial<Record<typeof moment, string>> = {
+    never: 'no cut',
+    'one of two': `one of two links, ${cuts} cuts`,
+  };
+  const what = names[moment] ?? `at ${moment}`;
   return (
     `to the ${to.padEnd(3)}  ${what.padEnd(27)}  ${seconds(totalMs)} s in all, ${seconds(downtimeMs ?? 0)} s of them still; ` +
     `${megabytes(wireBytes)} MB, ${megabytes(resentBytes)} MB once more; longest write to disk so far ${seconds(longestWriteMs)} s`

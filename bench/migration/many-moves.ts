@@ -3,9 +3,9 @@ import type { Progress } from '../../test/lab/cache/cached-build.ts';
 import type { LabGuest } from '../../test/lab/lab-guest.ts';
 import type { GuestLoad } from '../../test/lab/loads/load-names.ts';
 import type { LinkShapeName } from '../../test/lab/network/link-shape.ts';
-import { findIoErrors } from '../../test/lab/state/find-io-errors.ts';
 import { VerifyWatch } from '../../test/lab/verify/verify-watch.ts';
 import { type Spread, spreadOf } from '../spread.ts';
+import { checkGuest } from './check-guest.ts';
 import { prepareLoad } from './prepare-load.ts';
 import { WdockPair } from './wdock-pair.ts';
 
@@ -58,10 +58,9 @@ export async function moveManyTimes(
       failures.push(`move ${move}, to the ${to}: ${DockError.from(error).message}`);
     }
   }
-  const last = await watch.verdict(limit(120_000));
-  if (last.verdict !== 'intact') failures.push('the guest’s memory or disk is damaged');
-  if (last.run !== run) failures.push('the guest was started anew in between');
-  failures.push(...(await findIoErrors(pair.folder)).map((line) => `in the guest's log: ${line}`));
+  const { folder } = pair;
+  const { last, failures: found } = await checkGuest(watch, { run, folder }, limit(120_000));
+  failures.push(...found);
   return {
     asked,
     moves,
