@@ -27,7 +27,7 @@ export interface ToKeep<Seal extends ImageSeal = ImageSeal> {
   /** Asked for when it is written: to make it takes a processor for a while. */
   readonly list: () => Promise<PageList>;
   /**
-   * It is not begun before this settles, unless somebody waits for it, or it takes three seconds. A VM that was just let run
+   * It is not begun before this settles, unless somebody waits for it, or it takes a quarter of a minute. A VM that was just let run
    * needs this computer's processors more.
    */
   readonly after?: Promise<unknown>;

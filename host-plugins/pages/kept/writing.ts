@@ -1,10 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DockError } from '../../../protocol/dock-error.ts';
+import { stepAside } from '../../system/process/step-aside.ts';
 import type { PageList } from '../page-list.ts';
 import type { StoreThread } from './store-thread.ts';
 
-/** A VM that gets going is at it for a second or two. A later start would find it coming back before all is written, ms. */
-const longestWaitMs = 3_000;
+/**
+ * A later start would find the VM coming back before all is written, ms. To adapt a guest takes some 8 s where processors are
+ * emulated, and one that brings up a processor stands still while any of its processors waits for one of the host's.
+ */
+const longestWaitMs = 15_000;
+/** Making the list keeps the main thread busy for some tenths of a second; others go first meanwhile, ms. */
+const listMs = 1_000;
 
 export interface WritingParts {
   readonly list: () => Promise<PageList>;
@@ -41,13 +47,16 @@ export class Writing {
 
   async #perform({ list, thread, write, after }: WritingParts): Promise<void> {
     const stopped = this.#stopped.signal;
+    let isAwaited = this.#hurried.signal.aborted;
     if (after !== undefined) {
       const signal = AbortSignal.any([this.#hurried.signal, stopped]);
       const limit = delay(longestWaitMs, undefined, { ref: false, signal });
       await Promise.race([after, limit]).catch(() => undefined);
+      isAwaited = this.#hurried.signal.aborted;
       this.hurry(); // ends the limit's timer
     }
     stopped.throwIfAborted();
+    if (!isAwaited) stepAside(listMs);
     const pages = await list();
     stopped.throwIfAborted();
     await using own = thread();
