@@ -104,13 +104,24 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
     return await connection.call(method, params, options);
   }
 
-  /** The open connection, or a new one; calls that come meanwhile share the attempt. */
+  /**
+   * The open connection, or a new one; calls that come meanwhile share the attempt. One that was begun before fails
+   * by what was before, as when a cable has just been put in: whoever joined it has one made for itself.
+   */
   async connect(deviceId: DeviceId, signal: AbortSignal): Promise<RpcConnection<T>> {
+    const joined = this.#current(deviceId) ?? this.#dialling.get(deviceId);
+    if (joined !== undefined) {
+      try {
+        return await untilAborted(Promise.resolve(joined), signal);
+      } catch (error) {
+        if (signal.aborted || DockError.from(error).kind !== 'peer-gone') throw error;
+      }
+    }
     const current = this.#current(deviceId);
     if (current !== undefined) return current;
-    const device = this.#options.trust.find(deviceId);
     let attempt = this.#dialling.get(deviceId);
     if (attempt === undefined) {
+      const device = this.#options.trust.find(deviceId);
       attempt = this.#dial(device).finally(() => this.#dialling.delete(deviceId));
       this.#dialling.set(deviceId, attempt);
       attempt.catch(() => undefined); // each waiter below may have left

@@ -1,9 +1,10 @@
 import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { queryObjects } from 'node:v8';
 import { describe, expect, it, vi } from 'vitest';
 import { DockError } from '../../../protocol/dock-error.ts';
-import { pairedDevices } from './two-devices.ts';
+import { pairedDevices, trust } from './two-devices.ts';
 
 vi.setConfig({ testTimeout: 30_000 }); // processes and sockets, on a machine that may be busy
 
@@ -58,5 +59,38 @@ describe('a connection that is held', () => {
     const before = count();
     for (let round = 0; round < 50; round++) await holdAndRelease();
     expect(count() - before).toBeLessThan(10);
+  });
+});
+
+describe('an attempt to connect that was begun before the way was there', () => {
+  it('fails for whoever began it; who joined it gets a connection that was begun now', async () => {
+    await using devices = await pairedDevices();
+    const { mid, pc } = devices;
+    const taken: Socket[] = [];
+    let isThere = false;
+    const way = createServer((socket) => {
+      taken.push(socket.on('error', () => undefined));
+      if (!isThere) return; // whoever dials hears nothing
+      const on = connect(pc.port, '127.0.0.1').on('error', () => undefined);
+      socket.pipe(on).pipe(socket);
+    }).listen(0, '127.0.0.1');
+    try {
+      await once(way, 'listening');
+      const { port } = way.address() as AddressInfo;
+      await mid.trust.forget('pc');
+      await trust(mid, pc, `127.0.0.1:${port}`);
+      const first = mid.peers.connect(pc.identity.id, soon());
+      const failed = first.catch((error: unknown) => DockError.from(error).kind);
+      await once(way, 'connection', { signal: soon() });
+      const second = mid.peers.connect(pc.identity.id, soon());
+      isThere = true;
+      taken[0]?.destroy();
+      expect(await failed).toBe('peer-gone');
+      expect((await second).open).toBe(true);
+      expect(taken).toHaveLength(2);
+    } finally {
+      way.close();
+      for (const socket of taken) socket.destroy();
+    }
   });
 });
