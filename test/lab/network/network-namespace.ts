@@ -7,11 +7,21 @@ import { DockError } from '../../../protocol/dock-error.ts';
 import { runCommand } from '../run-command.ts';
 import { killNamespaceProcesses } from './sweep.ts';
 
-/** Of what is inside when the keeper's standard input has closed; QEMU and its helpers have detached themselves. */
+/**
+ * Of what is inside when the keeper's standard input has closed; QEMU and its helpers have detached themselves. What was just
+ * being started is killed with its owner a moment later, and may have forked in between: nobody may be found twice in a row.
+ */
 const endAllInside = `own=$(readlink /proc/$$/ns/net)
-for process in /proc/[0-9]*; do
-  pid=\${process#/proc/}
-  if [ "$pid" != $$ ] && [ "$(readlink "$process/ns/net")" = "$own" ]; then kill -9 "$pid"; fi
+for empty in 1 2; do
+  found=1
+  while [ $found = 1 ]; do
+    found=0
+    for process in /proc/[0-9]*; do
+      pid=\${process#/proc/}
+      if [ "$pid" != $$ ] && [ "$(readlink "$process/ns/net")" = "$own" ]; then kill -9 "$pid" && found=1; fi
+    done
+  done
+  if [ $empty = 1 ]; then sleep 0.2; fi
 done 2>/dev/null`;
 
 /**
@@ -99,12 +109,12 @@ export class NetworkNamespace implements AsyncDisposable {
 
   /** Ends everything that runs inside; with it go the namespace, its devices and its rules. */
   async [Symbol.asyncDispose](): Promise<void> {
-    // Also where somebody has killed the keeper: what else is inside keeps the namespace alive.
-    await killNamespaceProcesses([this.inode], this.#label, [this.keeperPid]);
-    if (this.#keeper.exitCode !== null || this.#keeper.signalCode !== null) return;
-    const ended = once(this.#keeper, 'close');
-    this.#keeper.stdin.end();
+    const isOver = this.#keeper.exitCode !== null || this.#keeper.signalCode !== null;
+    const ended = isOver ? undefined : once(this.#keeper, 'close');
+    // It would end what is inside in its own, slower way. What else is inside keeps the namespace alive.
+    this.#keeper.kill('SIGKILL');
     this.#keeper.stdout.resume();
+    await killNamespaceProcesses([this.inode], this.#label);
     await ended;
   }
 }

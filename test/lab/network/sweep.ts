@@ -16,6 +16,9 @@ const RunRecord = z.strictObject({
 });
 export type RunRecord = z.infer<typeof RunRecord>;
 
+/** Of `ip -json link show dev lo`. */
+const Loopback = z.tuple([z.object({ ifalias: z.string().optional() })]);
+
 /**
  * One folder for each user and PID namespace, in which alone the numbers of the owners mean anything. A run inside
  * test/lab/as-lab-root.ts has its own; what it leaves dies with its PID namespace.
@@ -65,7 +68,7 @@ export async function sweepDeadRuns(): Promise<string[]> {
     if (!parsed.success) continue;
     const { label, owner, ownerStarted, namespaces } = parsed.data;
     if ((await processStarted(owner)) === ownerStarted) continue;
-    await killNamespaceProcesses(namespaces, label, []);
+    await killNamespaceProcesses(namespaces, label);
     await forgetRun(label);
     swept.push(label);
   }
@@ -73,24 +76,22 @@ export async function sweepDeadRuns(): Promise<string[]> {
 }
 
 /**
- * Kills every process inside these namespaces but `spared`, and returns when they are gone. A number of a namespace
+ * Kills every process inside these namespaces, and returns when they are gone. A number of a namespace
  * can come again once it is gone, so each is asked for its label before anything in it is touched.
  */
-export async function killNamespaceProcesses(
-  inodes: readonly number[],
-  label: string,
-  spared: readonly number[],
-): Promise<void> {
+export async function killNamespaceProcesses(inodes: readonly number[], label: string): Promise<void> {
   const deadline = AbortSignal.timeout(10_000);
-  const ours = new Map<number, boolean>();
+  const labels = new Map<number, string>();
   for (;;) {
     const victims: number[] = [];
+    let unknown = 0;
     for (const { pid, inode } of await listNamespaceProcesses(inodes)) {
-      if (spared.includes(pid)) continue;
-      if (!ours.has(inode)) ours.set(inode, await hasLabel(pid, label, deadline));
-      if (ours.get(inode)) victims.push(pid);
+      const found = labels.get(inode) ?? (await labelOf(pid, deadline));
+      if (found === undefined) unknown++;
+      else labels.set(inode, found);
+      if (found === label) victims.push(pid);
     }
-    if (victims.length === 0) return;
+    if (victims.length + unknown === 0) return;
     for (const pid of victims) {
       try {
         process.kill(pid, 'SIGKILL');
@@ -116,10 +117,13 @@ async function listNamespaceProcesses(inodes: readonly number[]): Promise<{ pid:
   return found.filter((entry): entry is { pid: number; inode: number } => entry.inode !== undefined);
 }
 
-async function hasLabel(pid: number, label: string, signal: AbortSignal): Promise<boolean> {
+/** What its network namespace is called; undefined where it has ended meanwhile. */
+async function labelOf(pid: number, signal: AbortSignal): Promise<string | undefined> {
   const argv = ['nsenter', `--target=${pid}`, '--net', 'ip', '-json', 'link', 'show', 'dev', 'lo'];
-  const shown = await runCommand(argv, {}, signal).catch(() => '');
-  return shown.includes(`"${label}"`);
+  const shown = await runCommand(argv, {}, signal).catch(() => undefined);
+  if (shown === undefined) return undefined;
+  const [loopback] = Loopback.parse(JSON.parse(shown));
+  return loopback.ifalias ?? '';
 }
 
 /** When a process started, in the kernel's ticks since boot; undefined when it is not there (or only a zombie). */
