@@ -121,17 +121,24 @@ async function allCut({ pair, go, arrived, signal }: Journey): Promise<void> {
 }
 
 async function oneOfTwoCut({ pair, go, arrived, signal }: Journey): Promise<void> {
-  const over = AbortSignal.any([signal, AbortSignal.timeout(looseMs)]);
-  const loose = new LooseLinks(pair.network, over);
+  let loose: LooseLinks | undefined;
+  const over = new AbortController();
+  // From the moment in which the first trip is under way: whether a device can be found at all is another question.
+  const begin = (event: ProgressEvent): void => {
+    if (loose !== undefined || event.kind !== 'stage-done') return;
+    loose = new LooseLinks(pair.network, AbortSignal.any([signal, over.signal]));
+    setTimeout(() => over.abort(), looseMs).unref();
+  };
   let to: Place = 'pc';
-  while (!over.aborted) {
-    const before = loose.cuts;
-    const outcome = await go(to, () => undefined);
-    const cuts = loose.cuts - before;
-    await arrived({ ...figuresOf(to, outcome), moment: 'one of two', cuts, cutMs: loose.longestMs });
+  while (!over.signal.aborted) {
+    const before = loose?.cuts ?? 0;
+    const outcome = await go(to, begin);
+    if (loose === undefined) throw new DockError('conflict', 'the trip ended without a stage');
+    const { cuts, longestMs }: LooseLinks = loose;
+    await arrived({ ...figuresOf(to, outcome), moment: 'one of two', cuts: cuts - before, cutMs: longestMs });
     to = to === 'pc' ? 'mid' : 'pc';
   }
-  await loose.ended();
+  await loose?.ended();
 }
 
 function figuresOf(to: Place, { totalMs, downtimeMs, wireBytes, resentBytes }: TripOutcome) {

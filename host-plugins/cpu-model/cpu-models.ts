@@ -27,6 +27,8 @@ export interface CpuModelsParts {
 
 /** How long another device may take to say what its CPU can, ms; it may have to start QEMU for it. */
 const askLimitMs = 5_000;
+/** For so long a device that is lost is waited for before a move, ms. */
+const movePatienceMs = 5_000;
 /** A device that is not reached at once is off, ms. */
 const whileMakingMs = 2_500;
 
@@ -148,12 +150,14 @@ export class CpuModels {
     const { trust, log } = this.#parts;
     const device = trust.find(deviceId);
     const [told, kvm] = await Promise.all([
-      this.#learn(device, [shape.cpuModel], signal).catch((error: unknown) => {
-        // An older wdockd does not know the question. QEMU there refuses what it cannot do, if late.
-        if (DockError.from(error).kind !== 'protocol') throw error;
-        log.warn({ device: device.name, err: error }, 'it cannot be asked what its CPU can');
-        return undefined;
-      }),
+      this.#learn(device, [shape.cpuModel], signal, { patienceMs: movePatienceMs }).catch(
+        (error: unknown) => {
+          // An older wdockd does not know the question. QEMU there refuses what it cannot do, if late.
+          if (DockError.from(error).kind !== 'protocol') throw error;
+          log.warn({ device: device.name, err: error }, 'it cannot be asked what its CPU can');
+          return undefined;
+        },
+      ),
       qmp.execute('query-kvm', {}, signal),
     ]);
     if (told === undefined) return;
@@ -199,10 +203,12 @@ export class CpuModels {
     device: TrustedDevice,
     models: readonly string[],
     signal: AbortSignal,
+    patience: { readonly patienceMs?: number } = {},
   ): Promise<CpuCapability> {
     const { peers, told } = this.#parts;
     const asked = models.filter((model) => CpuModelName.safeParse(model).success);
-    const capability = await peers.call(device.id, 'cpu-capability', { models: asked }, { signal });
+    const options = { signal, ...patience };
+    const capability = await peers.call(device.id, 'cpu-capability', { models: asked }, options);
     await told.tell(device.id, capability);
     return capability;
   }

@@ -1,9 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import { EventEmitter } from 'node:events';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { TLSSocket } from 'node:tls';
 import { WebSocket, WebSocketServer } from 'ws';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { RpcTable } from '../../protocol/json-rpc.ts';
+import { callPatiently, type Patience } from '../rpc/call-patiently.ts';
 import type { HeartbeatTimes } from '../rpc/heartbeat.ts';
+import { KeptCalls } from '../rpc/kept-calls.ts';
 import type { Beat } from '../rpc/round-trips.ts';
 import { type CallOptions, maxRpcMessageBytes, RpcConnection } from '../rpc/rpc-connection.ts';
 import { type ErasedMethod, type ErasedService, type RpcService, rpcService } from '../rpc/rpc-server.ts';
@@ -11,6 +15,8 @@ import type { RpcMethod, RpcParams, RpcProgress, RpcResult } from '../rpc/rpc-ty
 import { dialAndUpgrade } from './dial-and-upgrade.ts';
 import type { DeviceId } from './fingerprint.ts';
 import type { Identity } from './identity.ts';
+import { type Introduction, introductionHeaders, readIntroduction } from './introduction.ts';
+import { readReachablePlaces } from './link-places.ts';
 import type { DeviceUpgrade, SecureServer } from './secure-server.ts';
 import type { TrustedDevice, TrustStore } from './trust-store.ts';
 import { untilAborted, untilEither } from './until-aborted.ts';
@@ -37,6 +43,11 @@ export interface PeerConnectionsOptions<T extends RpcTable> {
   readonly heartbeat?: HeartbeatTimes;
 }
 
+/** How a device is called. */
+export interface PeerCallOptions<Progress>
+  extends CallOptions<Progress>,
+    Partial<Pick<Patience<RpcTable>, 'patienceMs' | 'onLost' | 'onFound'>> {}
+
 /** Waits between attempts while a connection is held, ms. */
 const backOffMs = [250, 500, 1_000, 2_000, 5_000] as const;
 /** Connections of one device at a time; more come only from a device that loses them silently. */
@@ -45,8 +56,8 @@ const path = '/peer';
 
 /**
  * One logical connection to each trusted device, whoever opened it: calls take the newest one that is open, and
- * dial when there is none. Nothing is kept open for its own sake, and nothing retried: after `peer-gone` the caller
- * cannot know whether the call was done. `hold` keeps the way open, with reconnects, while a trip runs
+ * dial when there is none. Nothing is kept open for its own sake. A call with `patienceMs` is carried over connections
+ * that are lost (call-patiently.ts); of any other the caller cannot know after `peer-gone` whether it was done. `hold` keeps the way open, with reconnects, while a trip runs
  * or a device is near. While somebody listens to `beat`, connections are measured.
  */
 export class PeerConnections<T extends RpcTable> extends EventEmitter<{
@@ -64,15 +75,26 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
     clientTracking: false,
   });
   readonly #stopping = new AbortController();
+  /** Calls do not outlive this process: the other end knows by it that one cannot be asked for again. */
+  readonly #life = randomBytes(16).toString('hex');
+  readonly #kept = new Map<DeviceId, KeptCalls>();
+  /** What the answers to these requests say of this device. */
+  readonly #introductions = new WeakMap<IncomingMessage, Record<string, string>>();
   #service: PeerService<T> | undefined;
 
   constructor(options: PeerConnectionsOptions<T>) {
     super();
     this.#options = options;
+    this.#upgrader.on('headers', (headers, request) => {
+      for (const [name, value] of Object.entries(this.#introductions.get(request) ?? {}))
+        headers.push(`${name}: ${value}`);
+    });
     options.server.onUpgrade('websocket', (upgrade) => this.#accept(upgrade));
     options.trust.on('forgotten', (device) => {
       for (const connection of this.#open.get(device.id) ?? [])
         void connection.close('the device was forgotten');
+      this.#kept.get(device.id)?.forget();
+      this.#kept.delete(device.id);
     });
   }
 
@@ -98,10 +120,12 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
     deviceId: DeviceId,
     method: M,
     params: RpcParams<T, M>,
-    options: CallOptions<RpcProgress<T, M>>,
+    options: PeerCallOptions<RpcProgress<T, M>>,
   ): Promise<RpcResult<T, M>> {
-    const connection = await this.connect(deviceId, options.signal);
-    return await connection.call(method, params, options);
+    const { patienceMs, onLost, onFound, ...call } = options;
+    const connect = (signal: AbortSignal) => this.connect(deviceId, signal);
+    if (patienceMs === undefined) return await (await connect(call.signal)).call(method, params, call);
+    return await callPatiently(method, params, call, { connect, patienceMs, onLost, onFound });
   }
 
   /**
@@ -173,16 +197,23 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
       const { identity, trust } = this.#options;
       const { signal } = this.#stopping;
       let remoteAddress: string | undefined;
+      const introduction = introductionHeaders(await this.#introduction());
       const open = (socket: TLSSocket) => {
         ({ remoteAddress } = socket);
-        return openWebSocket(socket, device, signal);
+        return openWebSocket(socket, device, introduction, signal);
       };
-      const webSocket = await dialAndUpgrade(identity, device, trust.hints.of(device.id), open, signal);
+      const { webSocket, said } = await dialAndUpgrade(
+        identity,
+        device,
+        trust.hints.toDial(device.id),
+        open,
+        signal,
+      );
       if (trust.byId(device.id) === undefined) {
         webSocket.terminate();
         throw new DockError('untrusted', `"${device.name}" was forgotten meanwhile`);
       }
-      return this.#adopt(device, webSocket, remoteAddress);
+      return this.#adopt(device, webSocket, said, remoteAddress);
     } catch (error) {
       const why = DockError.from(error, 'peer-gone');
       this.emit('unreachable', device, why);
@@ -195,9 +226,18 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       return;
     }
-    this.#upgrader.handleUpgrade(request, socket, head, (webSocket) =>
-      this.#adopt(device, webSocket, socket.remoteAddress),
-    );
+    void this.#introduction().then((introduction) => {
+      this.#introductions.set(request, introductionHeaders(introduction));
+      this.#upgrader.handleUpgrade(request, socket, head, (webSocket) =>
+        this.#adopt(device, webSocket, readIntroduction(request.headers), socket.remoteAddress),
+      );
+    });
+  }
+
+  async #introduction(): Promise<Introduction> {
+    // What it listens on is known by then: nobody is answered before, and who dials while it starts is dialled back anyway.
+    const places = await readReachablePlaces(this.#options.server.address);
+    return { life: this.#life, addresses: places.map(({ address }) => address) };
   }
 
   /**
@@ -223,12 +263,26 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
     };
   }
 
-  #adopt(device: TrustedDevice, socket: WebSocket, remoteAddress = ''): RpcConnection<T> {
-    const { table, heartbeat } = this.#options;
+  #keptOf(deviceId: DeviceId): KeptCalls {
+    const kept = this.#kept.get(deviceId) ?? new KeptCalls();
+    this.#kept.set(deviceId, kept);
+    return kept;
+  }
+
+  #adopt(
+    device: TrustedDevice,
+    socket: WebSocket,
+    said: Partial<Introduction>,
+    remoteAddress = '',
+  ): RpcConnection<T> {
+    const { table, heartbeat, trust } = this.#options;
+    if (said.addresses !== undefined) trust.hints.say(device.id, said.addresses);
     const caller = { deviceId: device.id, name: device.name };
     const connection = new RpcConnection<T>(socket, {
       call: table,
       serve: this.#serviceFor(caller),
+      kept: this.#keptOf(device.id),
+      peerLife: said.life,
       gone: (why) => new DockError('peer-gone', `the connection to "${device.name}" is lost: ${why}`),
       remoteError: (error) => seenFromHere(device, error),
       ...(heartbeat === undefined ? {} : { heartbeat }),
@@ -268,15 +322,21 @@ function seenFromHere(device: TrustedDevice, error: DockError): DockError {
 async function openWebSocket(
   socket: TLSSocket,
   device: TrustedDevice,
+  headers: Record<string, string>,
   signal: AbortSignal,
-): Promise<WebSocket> {
+): Promise<{ readonly webSocket: WebSocket; readonly said: Partial<Introduction> }> {
   const webSocket = new WebSocket(`ws://wdockd${path}`, {
     createConnection: () => socket, // TLS is in it already
+    headers,
     perMessageDeflate: false,
     maxPayload: maxRpcMessageBytes,
     handshakeTimeout: 5_000,
   });
   const { promise, resolve, reject } = Promise.withResolvers<WebSocket>();
+  let answered: IncomingHttpHeaders = {};
+  webSocket.once('upgrade', (response) => {
+    answered = response.headers;
+  });
   webSocket.once('open', () => resolve(webSocket));
   webSocket.once('unexpected-response', (_request, response) => {
     const status = response.statusCode;
@@ -290,7 +350,7 @@ async function openWebSocket(
     ),
   );
   try {
-    return await untilAborted(promise, signal);
+    return { webSocket: await untilAborted(promise, signal), said: readIntroduction(answered) };
   } catch (error) {
     webSocket.terminate();
     throw error;

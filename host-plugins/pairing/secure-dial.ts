@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { DockError } from '../../protocol/dock-error.ts';
 import { pairingProtocol } from '../../protocol/pairing-messages.ts';
@@ -8,8 +9,11 @@ import type { TrustedDevice } from './trust-store.ts';
 
 /** How long connecting and the handshake may take together, ms. */
 const dialDeadlineMs = 5_000;
-/** … at an address that was only heard; it is on this very link. */
-const hintDeadlineMs = 1_000;
+/**
+ * An address that has not answered for so long does not keep the next one waiting, ms: a way that is cut does not answer
+ * at all. As RFC 8305 (Happy Eyeballs), 5, does it.
+ */
+const staggerMs = 250;
 
 /** Whom to dial; `name` is for messages. */
 interface DialTarget {
@@ -19,7 +23,8 @@ interface DialTarget {
 
 /**
  * A TLS 1.3 connection to a trusted device, which has proved that it holds the pinned key; nothing was sent to it
- * before. Both directions can be closed by themselves. `hints`: addresses to try before the one that it was given.
+ * before. Both directions can be closed by themselves. `hints`: addresses that are tried besides the one that it was
+ * given, before it, each beside those that have not answered yet.
  * Throws `peer-gone` when nobody answers there, `untrusted` when somebody else does.
  */
 export async function dialDevice(
@@ -28,16 +33,31 @@ export async function dialDevice(
   hints: readonly string[],
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  for (const address of hints) {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(hintDeadlineMs)]);
-    try {
-      return await dialPinned(identity, { ...device, address }, limit);
-    } catch {
-      // Somebody else may have announced it: only what is said of the device's own address is worth telling.
-      if (signal.aborted) throw DockError.from(signal.reason, 'cancelled');
+  const addresses = [...hints.filter((address) => address !== device.address), device.address];
+  const over = new AbortController();
+  const limit = AbortSignal.any([signal, over.signal]);
+  const dialAfter = async (turn: Promise<unknown>, address: string): Promise<TLSSocket> => {
+    await turn;
+    const socket = await dialPinned(identity, { ...device, address }, limit);
+    if (over.signal.aborted) {
+      drop(socket);
+      throw DockError.from(over.signal.reason, 'cancelled');
     }
+    over.abort(new DockError('cancelled', `"${device.name}" answered at another address`));
+    return socket;
+  };
+  const attempts: Promise<TLSSocket>[] = [];
+  for (const address of addresses) {
+    const soon = delay(attempts.length * staggerMs, undefined, { signal: limit, ref: false });
+    attempts.push(dialAfter(Promise.race([soon, Promise.allSettled(attempts)]), address));
   }
-  return await dialPinned(identity, device, signal);
+  try {
+    return await Promise.any(attempts);
+  } catch (error) {
+    if (signal.aborted) throw DockError.from(signal.reason, 'cancelled');
+    // Somebody else may have announced an address: only what is said of the device's own one is worth telling.
+    throw (error as AggregateError).errors.at(-1);
+  }
 }
 
 async function dialPinned(

@@ -53,6 +53,8 @@ export interface TripRequest {
 
 /** An ordinary question to the other device, ms; it may have to look at its disks. */
 const askLimitMs = 20_000;
+/** For so long a device that was there a moment ago is waited for when the connection is lost, ms. */
+const patienceMs = 10_000;
 /** Starting QEMU over there, ms. */
 const receiveLimitMs = 60_000;
 /** Each undo, ms: memory that was taken away comes back within it on a slow guest. */
@@ -367,7 +369,13 @@ class Trip {
     limitMs: number,
   ): Promise<PeerAnswer<M>> {
     const { peers } = this.#surroundings;
-    return peers.call(this.#request.target.id, method, params, { signal: this.#within(limitMs) });
+    const { id, name } = this.#request.target;
+    return peers.call(id, method, params, {
+      signal: this.#within(limitMs),
+      patienceMs,
+      onLost: () => this.#note(`"${name}" does not answer just now; waiting for it`),
+      onFound: () => this.#note(`"${name}" answers again`),
+    });
   }
 
   #within(limitMs: number): AbortSignal {

@@ -11,6 +11,9 @@ import { requireAwake } from './require-awake.ts';
 import { leavesNothing, runTrip, type TripSurroundings } from './run-trip.ts';
 import type { Workspaces } from './workspaces.ts';
 
+/** For so long the device from which a VM comes home may not be heard of before its move counts as lost sight of, ms. */
+const followMs = 120_000;
+
 export interface TripHandlersParts {
   readonly workspaces: Workspaces;
   readonly trust: TrustStore;
@@ -124,15 +127,26 @@ export function tripHandlers(
         progress(event);
         parts.publish(workspace.name, event);
       };
+      const note = (text: string) => relay({ kind: 'note', at: parts.trips.clock.wall(), text });
+      const { name: other = owner } = trust.byId(owner) ?? {};
+      // A device that is not there is told of at once; one that was, is waited for.
+      await peers.connect(owner, signal);
       try {
         return await peers.call(
           owner,
           'undock',
           { workspace: workspace.name },
-          { signal, onProgress: relay },
+          {
+            signal,
+            onProgress: relay,
+            patienceMs: followMs,
+            onLost: () =>
+              note(`no word from "${other}", from where it comes; the move goes on as soon as the link does`),
+            onFound: () => note(`"${other}" is heard again`),
+          },
         );
       } catch (error) {
-        // The link was cut: whoever watches the trip hears no more of it.
+        // It was not heard of for too long: whoever watches the trip hears no more of it.
         if (underWay)
           relay({
             kind: 'trip-failed',

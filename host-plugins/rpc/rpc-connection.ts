@@ -3,19 +3,22 @@ import { z } from 'zod';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { RpcTable } from '../../protocol/json-rpc.ts';
 import { Heartbeat, type HeartbeatTimes } from './heartbeat.ts';
+import type { KeptCalls } from './kept-calls.ts';
 import { type Beat, RoundTrips } from './round-trips.ts';
 import {
   decodeError,
   encodeCancel,
   encodeError,
+  encodeOnce,
   encodeProgress,
   encodeRequest,
   encodeResult,
   parseRpcMessage,
   type RpcMessage,
 } from './rpc-message.ts';
-import type { ErasedService, RunningCall } from './rpc-server.ts';
+import type { ErasedService } from './rpc-server.ts';
 import type { RpcMethod, RpcParams, RpcProgress, RpcResult } from './rpc-types.ts';
+import { type CallListener, ServedCall } from './served-call.ts';
 
 /** The longest message, bytes: give it to ws as `maxPayload` on both ends. */
 export const maxRpcMessageBytes = 1024 * 1024;
@@ -32,6 +35,16 @@ export interface CallOptions<Progress> {
    * ignores the answer; `wait` goes on waiting for the answer, which says how the undo went.
    */
   readonly onAbort?: 'reject' | 'wait';
+  /** Asks for the call by this key, so that it may be asked for again (call-patiently.ts). */
+  readonly once?: OnceCall;
+}
+
+/** A call that is made once, over however many connections. */
+export interface OnceCall {
+  /** A UUID. */
+  readonly key: string;
+  /** Values of its progress that have come; counted by the connection. */
+  heard: number;
 }
 
 export interface RpcConnectionOptions<Call extends RpcTable> {
@@ -39,6 +52,10 @@ export interface RpcConnectionOptions<Call extends RpcTable> {
   readonly call: Call;
   /** What this end offers (`rpcService`); absent: nothing. */
   readonly serve?: ErasedService | undefined;
+  /** Where calls of the other end that outlast this connection are; absent: it cannot ask for such. */
+  readonly kept?: KeptCalls;
+  /** Which life of its process the other end says that it lives: another one after it was started anew. */
+  readonly peerLife?: string | undefined;
   /** Says in the user's words that the other end is gone; `why` is a clause. */
   readonly gone: (why: string) => DockError;
   /** How an error answer is seen here; default: as it was thrown there. */
@@ -52,7 +69,7 @@ export interface RpcConnectionOptions<Call extends RpcTable> {
 
 interface PendingCall {
   readonly result: z.ZodType;
-  readonly progress: ((value: unknown) => void) | undefined;
+  readonly progress: (value: unknown) => void;
   readonly settle: (outcome: { value: unknown } | { error: DockError }) => void;
 }
 
@@ -73,7 +90,7 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
   readonly #socket: WebSocket;
   readonly #options: RpcConnectionOptions<Call>;
   readonly #pending = new Map<number, PendingCall>();
-  readonly #running = new Map<number, { controller: AbortController; outlivesCaller: boolean }>();
+  readonly #running = new Map<number, { readonly call: ServedCall; readonly listener: CallListener }>();
   readonly #heartbeat: Heartbeat;
   readonly #roundTrips = new RoundTrips();
   #nextId = 1;
@@ -121,6 +138,10 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
     return this.#pending.size > 0 || this.#running.size > 0;
   }
 
+  get peerLife(): string | undefined {
+    return this.#options.peerLife;
+  }
+
   get open(): boolean {
     return (
       this.#end === undefined && this.#why === undefined && this.#socket.readyState === this.#socket.OPEN
@@ -144,7 +165,7 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const { progress: progressSchema } = entry;
-    const { onProgress } = options;
+    const { onProgress, once } = options;
     const onAbort = () => {
       this.#send(encodeCancel(id));
       if (options.onAbort === 'wait') return;
@@ -153,19 +174,19 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
     };
     this.#pending.set(id, {
       result: entry.result,
-      progress:
-        onProgress === undefined || progressSchema === undefined
-          ? undefined
-          : (value) => {
-              // an event that this end does not know comes from a newer one and is no reason to end the call
-              const parsed = progressSchema.safeParse(value);
-              if (parsed.success) onProgress(parsed.data as RpcProgress<Call, M>);
-            },
+      progress: (value) => {
+        if (once !== undefined) once.heard++;
+        // an event that this end does not know comes from a newer one and is no reason to end the call
+        const parsed = progressSchema?.safeParse(value);
+        if (parsed?.success === true) onProgress?.(parsed.data as RpcProgress<Call, M>);
+      },
       settle: (outcome) => ('error' in outcome ? reject(outcome.error) : resolve(outcome.value)),
     });
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      this.#send(encodeRequest(id, method, params));
+      this.#send(
+        once === undefined ? encodeRequest(id, method, params) : encodeOnce(id, method, params, once),
+      );
       return (await promise) as RpcResult<Call, M>;
     } finally {
       signal.removeEventListener('abort', onAbort);
@@ -214,10 +235,12 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
         );
         break;
       case 'cancel':
-        this.#running.get(message.id)?.controller.abort(new DockError('cancelled', 'the caller cancelled'));
+        this.#running
+          .get(message.id)
+          ?.call.controller.abort(new DockError('cancelled', 'the caller cancelled'));
         break;
       case 'progress':
-        this.#pending.get(message.id)?.progress?.(message.value);
+        this.#pending.get(message.id)?.progress(message.value);
         break;
       case 'result':
       case 'error':
@@ -244,15 +267,14 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
     }
   }
 
-  #serve(request: { id: number; method: string; params: unknown }): void {
-    const { id, method } = request;
-    const { serve } = this.#options;
+  #serve({ id, method, params, once }: Extract<RpcMessage, { type: 'request' }>): void {
+    const { serve, kept } = this.#options;
     if (this.#running.has(id)) {
       this.#giveUp(`it used the request id ${id} twice`, 1002);
       return;
     }
     const found = serve?.find(method);
-    if (found === undefined || serve === undefined) {
+    if (found === undefined || serve === undefined || (once !== undefined && kept === undefined)) {
       const name = JSON.stringify(method.slice(0, 80));
       this.#send(
         encodeError(id, new DockError('protocol', `there is no method ${name} here; is one end older?`)),
@@ -264,23 +286,34 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
       this.#send(encodeError(id, new DockError('conflict', message)));
       return;
     }
-    const controller = new AbortController();
-    this.#running.set(id, { controller, outlivesCaller: found.outlivesCaller });
-    const answer = async () => {
-      try {
-        const progress = (value: unknown) => this.#send(encodeProgress(id, value));
-        this.#send(encodeResult(id, await found.invoke(request.params, controller.signal, progress)));
-      } catch (thrown) {
-        const error = DockError.from(thrown);
-        if (error.kind === 'internal') serve.onDefect?.(method, error);
-        this.#send(encodeError(id, error));
-      } finally {
-        this.#running.delete(id);
-      }
+    const start = (): ServedCall => {
+      const call = new ServedCall(method, found, params, { kept: once !== undefined });
+      serve.running?.add(call);
+      void call.done.finally(() => {
+        if (call.error?.kind === 'internal') serve.onDefect?.(method, call.error);
+        serve.running?.delete(call);
+      });
+      return call;
     };
-    const running: RunningCall = { method, controller, done: answer() };
-    serve.running?.add(running);
-    void running.done.finally(() => serve.running?.delete(running));
+    try {
+      const call = once === undefined ? start() : kept?.take({ key: once.key, method }, start);
+      if (call !== undefined) this.#follow(id, call, once?.heard ?? 0);
+    } catch (error) {
+      this.#send(encodeError(id, DockError.from(error)));
+    }
+  }
+
+  /** Tells the other end how its call goes, but for the values of progress that it has heard. */
+  #follow(id: number, call: ServedCall, heard: number): void {
+    const listener: CallListener = {
+      progress: (value) => this.#send(encodeProgress(id, value)),
+      settle: (outcome) => {
+        this.#running.delete(id);
+        this.#send('error' in outcome ? encodeError(id, outcome.error) : encodeResult(id, outcome.result));
+      },
+    };
+    this.#running.set(id, { call, listener });
+    call.tell(listener, heard);
   }
 
   #send(text: string): void {
@@ -309,9 +342,7 @@ export class RpcConnection<Call extends RpcTable> implements AsyncDisposable {
     this.#heartbeat.stop();
     for (const pending of this.#pending.values()) pending.settle({ error: end });
     this.#pending.clear();
-    for (const running of this.#running.values()) {
-      if (!running.outlivesCaller) running.controller.abort(new DockError('cancelled', 'the caller is gone'));
-    }
+    for (const { call, listener } of this.#running.values()) call.leave(listener);
     return end;
   }
 }

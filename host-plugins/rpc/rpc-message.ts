@@ -5,10 +5,12 @@ import { RpcRequest, RpcResponse } from '../../protocol/json-rpc.ts';
 
 /**
  * JSON-RPC 2.0 messages as text. Two notifications belong to the transport, named as in the Language Server
- * Protocol: `$/progress` carries one value of a call that runs, `$/cancel` asks to end one.
+ * Protocol: `$/progress` carries one value of a call that runs, `$/cancel` asks to end one. So does the request
+ * `$/once`: a call with a key, which may be asked for again over another connection and is made once.
  */
 export const progressMethod = '$/progress';
 export const cancelMethod = '$/cancel';
+export const onceMethod = '$/once';
 
 const ProgressParams = z.strictObject({ id: z.int(), value: z.unknown() });
 const NothingAsked = z.strictObject({
@@ -17,9 +19,17 @@ const NothingAsked = z.strictObject({
   params: z.unknown().optional(),
 });
 const CancelParams = z.strictObject({ id: z.int() });
+const OnceParams = z.strictObject({
+  /** A name that its caller made for it, at random. */
+  key: z.uuid(),
+  /** The values of its progress that were heard over the connections before. */
+  heard: z.int().min(0),
+  method: z.string().max(200),
+  params: z.unknown(),
+});
 
 export type RpcMessage =
-  | { type: 'request'; id: number; method: string; params: unknown }
+  | { type: 'request'; id: number; method: string; params: unknown; once?: { key: string; heard: number } }
   | { type: 'progress'; id: number; value: unknown }
   | { type: 'cancel'; id: number }
   | { type: 'result'; id: number; result: unknown }
@@ -44,6 +54,10 @@ export function parseRpcMessage(text: string): RpcMessage {
   const parsed = RpcRequest.safeParse(message);
   if (!parsed.success) throw notAMessage(z.prettifyError(parsed.error));
   const { id, method, params } = parsed.data;
+  if (id !== undefined && method === onceMethod) {
+    const { key, heard, ...asked } = parseParams(OnceParams, params);
+    return { type: 'request', id, ...asked, once: { key, heard } };
+  }
   if (id !== undefined) return { type: 'request', id, method, params };
   if (method === progressMethod) return { type: 'progress', ...parseParams(ProgressParams, params) };
   if (method === cancelMethod) return { type: 'cancel', ...parseParams(CancelParams, params) };
@@ -71,6 +85,15 @@ function notAMessage(why: string): DockError {
 
 export function encodeRequest(id: number, method: string, params: unknown): string {
   return JSON.stringify({ jsonrpc: '2.0', id, method, params });
+}
+
+export function encodeOnce(
+  id: number,
+  method: string,
+  params: unknown,
+  { key, heard }: { readonly key: string; readonly heard: number },
+): string {
+  return encodeRequest(id, onceMethod, { key, heard, method, params });
 }
 
 export function encodeResult(id: number, result: unknown): string {

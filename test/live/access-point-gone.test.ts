@@ -88,4 +88,29 @@ describe('a guest whose access point goes away while it moves', () => {
     expect(judgeTrip(outcome, 'twin')).toEqual([]);
     await expectUnharmed();
   });
+
+  it('comes home through a cut in the middle of it, which its user is told of', async () => {
+    const notes: string[] = [];
+    let cut: Promise<void> | undefined;
+    let restored: Promise<void> | undefined;
+    const isHalfWay = (event: ProgressEvent) =>
+      event.kind === 'stage-progress' && event.stage === 'transfer' && (event.fraction ?? 0) > 0.3;
+    const outcome = await lab.mid.trip(
+      ['undock'],
+      (event) => {
+        if (event.kind === 'note') notes.push(event.text);
+        if (isHalfWay(event)) cut ??= lab.network.cutLink('mid', within(10_000));
+        // The word that nothing is heard comes when the connection is given up, some seconds later.
+        if (notes.some((note) => note.startsWith('no word from "pc"')))
+          restored ??= lab.network.restoreLink('mid', within(10_000));
+      },
+      within(tripLimitMs),
+    );
+    expect(cut, 'the moment came').toBeDefined();
+    await Promise.all([cut, restored]);
+    expect(notes).toContain('"pc" is heard again');
+    expect(outcome).toMatchObject({ kind: 'undock', from: 'pc', to: 'mid' });
+    expect((await onlyCopy(lab)).host).toBe('mid');
+    await expectUnharmed();
+  });
 });

@@ -78,7 +78,7 @@ export class LinkKeeper {
     const device = trust.byId(session.names.deviceId);
     if (device === undefined) return new Set();
     return new Set([
-      ...trust.hints.of(device.id),
+      ...trust.hints.toDial(device.id),
       device.address,
       ...session.places.map(({ address }) => address),
     ]);

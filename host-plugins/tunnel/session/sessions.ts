@@ -1,14 +1,12 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { DockError } from '../../../protocol/dock-error.ts';
-import { formatDeviceAddress } from '../../pairing/device-address.ts';
 import { dialAndUpgrade } from '../../pairing/dial-and-upgrade.ts';
 import type { DeviceId } from '../../pairing/fingerprint.ts';
 import type { Identity } from '../../pairing/identity.ts';
+import { readReachablePlaces } from '../../pairing/link-places.ts';
 import type { DeviceUpgrade, SecureServer } from '../../pairing/secure-server.ts';
 import type { TrustedDevice, TrustStore } from '../../pairing/trust-store.ts';
 import { untilAborted } from '../../pairing/until-aborted.ts';
-import { readOwnPlaces } from '../../presence/sources/announcements/own-places.ts';
-import type { LinkPlace } from './frame-bodies.ts';
 import { askForLink, grantLink, linkProtocol, readLinkRequest, refuseLink } from './link-handshake.ts';
 import { LinkKeeper } from './link-keeper.ts';
 import { Session, type SessionNames, type SessionTold } from './session.ts';
@@ -28,12 +26,19 @@ export interface SessionsOptions {
   readonly onOpening: SessionTold['onOpening'];
 }
 
+interface SessionEntry {
+  readonly keeper: LinkKeeper;
+  idleSince: number;
+  /** The places of this device that the other one was told last, as JSON. */
+  told: string;
+}
+
 /** The sessions with all devices: made when a channel needs one, joined by further links, ended when nothing uses them. */
 export class Sessions {
   readonly #options: SessionsOptions;
   /** Sessions do not outlive this process: the other end knows by it that one began anew. */
   readonly #life = randomBytes(16).toString('hex');
-  readonly #sessions = new Map<Session, { readonly keeper: LinkKeeper; idleSince: number }>();
+  readonly #sessions = new Map<Session, SessionEntry>();
   readonly #dialling = new Map<DeviceId, Promise<Session>>();
   readonly #stopping = new AbortController();
   readonly #watch: NodeJS.Timeout;
@@ -92,7 +97,7 @@ export class Sessions {
     const link = await dialAndUpgrade(
       identity,
       device,
-      trust.hints.of(device.id),
+      trust.hints.toDial(device.id),
       (socket) => askForLink(socket, { life: this.#life }, device.name, signal),
       signal,
     );
@@ -165,23 +170,19 @@ export class Sessions {
       },
     });
     const keeper = new LinkKeeper({ identity, trust, session, life: this.#life });
-    this.#sessions.set(session, { keeper, idleSince: performance.now() });
-    void this.#ownPlaces().then((places) => {
-      if (session.over === undefined) session.sayPlaces(places);
-    });
+    const entry = { keeper, idleSince: performance.now(), told: '' };
+    this.#sessions.set(session, entry);
+    void this.#tellPlaces(session, entry);
     return session;
   }
 
-  async #ownPlaces(): Promise<LinkPlace[]> {
-    const { address: listening } = this.#options.server;
-    if (listening === undefined) return [];
-    const { address, port } = listening;
-    const places = await readOwnPlaces(address);
-    return places.flatMap(({ interfaceName: by, addresses }) =>
-      addresses
-        .filter((host) => !/^(?:fe80:|169\.254\.)/i.test(host)) // means nothing on another device
-        .map((host) => ({ address: formatDeviceAddress({ host, port }), by })),
-    );
+  /** Where this device can be reached, if that is news: a cable may be put in at any time. */
+  async #tellPlaces(session: Session, entry: SessionEntry): Promise<void> {
+    const places = await readReachablePlaces(this.#options.server.address);
+    const told = JSON.stringify(places);
+    if (session.over !== undefined || told === entry.told) return;
+    entry.told = told;
+    session.sayPlaces(places);
   }
 
   /** Sessions with a wdockd that is not there any more are over, whether or not somebody has noticed. */
@@ -207,7 +208,10 @@ export class Sessions {
     const { patienceMs } = this.#options;
     for (const [session, entry] of this.#sessions) {
       const { linklessSince, channelCount, names } = session;
-      if (channelCount > 0) entry.idleSince = now;
+      if (channelCount > 0) {
+        entry.idleSince = now;
+        void this.#tellPlaces(session, entry);
+      }
       if (now - entry.idleSince >= idleMs) {
         session.end(
           new DockError('peer-gone', 'nothing has used it for a while', { detail: { idle: true } }),

@@ -97,6 +97,21 @@ describe('a session over two ways', () => {
     expect(Math.min(...carried) / Math.max(...carried)).toBeGreaterThan(0.2);
   });
 
+  it('takes to a cable that is put in while it carries', async () => {
+    await using two = await TwoWays.create();
+    const { mid, pc } = two;
+    await two.pull('eth1');
+    // Most of it is still to come when that happens.
+    await two.shape('eth0', 10);
+    const bytes = 48 * mebibyte;
+    await mid.call('send', 'job', pc.self.id, 'bulk/x', bytes, 'bulk');
+    await two.untilArrived('bulk/x', mebibyte);
+    await two.plugIn('eth1');
+    await two.shape('eth1', 100);
+    await two.until(({ links }) => links.length === 2);
+    await expectWhole(two, 'job', 'bulk/x', bytes);
+  });
+
   it.each<[string, (two: TwoWays) => Promise<void>]>([
     ['falls silent', (two) => two.cut('eth0')],
     ['loses its cable', (two) => two.pull('eth0')],
@@ -156,5 +171,15 @@ describe('many channels in one session', () => {
     const median = times.toSorted((a, b) => a - b)[10] ?? Number.NaN;
     // what the session may have under way takes the way for that long
     expect(median).toBeLessThan((8 * mebibyte) / (70e6 / 8 / 1_000));
+  });
+});
+
+describe('a call between devices that told each other where they are', () => {
+  it('goes by the second way when the one that it was given falls silent', async () => {
+    await using two = await TwoWays.create();
+    const { mid, pc } = two;
+    expect(await mid.call('askName', pc.self.id, 0)).toBe('mid');
+    await two.cut('eth0');
+    expect(await mid.call('askName', pc.self.id, 30_000)).toBe('mid');
   });
 });

@@ -151,6 +151,9 @@ const methods: Record<string, (...params: never[]) => unknown> = {
       await once(stream, 'close');
     }
   },
+  /** Who this device is to the other one, asked of it in a call that is patient for so long. */
+  askName: (deviceId: string, patienceMs: number) =>
+    device.peers.call(deviceId, 'whoAmI', {}, { signal: never, patienceMs }),
   facts: () =>
     device.channels.sessions.map(({ links, channelCount, resentBytes }) => ({
       links,

@@ -56,6 +56,8 @@ export class TwoWays implements AsyncDisposable {
         await host.run('ip', 'link', 'set', way, 'up');
       }
     }
+    for (const host of [hosts.mid, hosts.pc])
+      for (const way of options.ways ?? ways) await untilRunning(host, way);
     const start = async (name: 'mid' | 'pc') =>
       cleanup.use(
         await TunnelDevice.start({ ...options, name, namespace: hosts[name].name, address: '0.0.0.0', port }),
@@ -140,4 +142,9 @@ export class TwoWays implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#cleanup.disposeAsync();
   }
+}
+
+/** The kernel says up to a second late that an interface has its carrier; until then nobody lists its addresses. */
+async function untilRunning(host: Namespace, way: Way): Promise<void> {
+  while (!(await host.run('ip', 'link', 'show', 'dev', way)).includes('state UP')) await delay(20);
 }
