@@ -64,10 +64,7 @@ const methods: Record<string, (...params: never[]) => unknown> = {
   /** Waits for a stream, which a program on the socket `qemu` gets. */
   arrive: async (qemu: string, keptPages: number) => {
     const image = await openKept(keptPages);
-    const sources =
-      image === undefined
-        ? []
-        : [{ ...source, pages: keptPages, read: (indices: Uint32Array) => image.read(indices) }];
+    const sources = image === undefined ? [] : [image.asSource({ ...source, pages: keptPages })];
     const arriving = under.use(new ArrivingPages(sources));
     if (image !== undefined) under.use(image);
     const fail = (error: unknown) => console.error(DockError.from(error).message);

@@ -38,12 +38,14 @@ export class OfferedPages implements AsyncDisposable {
     if (offered === undefined) {
       throw new DockError('protocol', `pages are to be taken from ${kind} ${digest}, which was not offered`);
     }
-    const image = kind === kinds.disk ? await this.#images.open(digest) : this.#memory.get(kind);
+    const memory = this.#memory.get(kind);
+    if (memory !== undefined) return memory.asSource(offered);
+    const blocks = kind === kinds.disk ? await this.#images.open(digest) : undefined;
     // One that is gone meanwhile has no pages: the exchange asks for them.
-    if (image === undefined)
+    if (blocks === undefined)
       return { ...offered, read: async (places) => Array.from(places, () => undefined) };
-    if (kind === kinds.disk) this.#held.use(image);
-    return { ...offered, read: async (places) => await image.read(places) };
+    this.#held.use(blocks);
+    return { ...offered, read: async (places) => await blocks.read(places) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

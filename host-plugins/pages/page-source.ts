@@ -15,11 +15,22 @@ export interface SendingSource extends SourceFacts {
   readonly hashes: SharedArrayBuffer;
 }
 
-/** At the end that receives. */
+/** Memory that threads share, for the pages of a batch and their hashes, each in the slot of the same number. */
+export interface PageRoom {
+  readonly pages: SharedArrayBuffer;
+  readonly hashes: SharedArrayBuffer;
+}
+
+/**
+ * At the end that receives. What it gives is hashed before it is used: a damaged or stale source costs the bytes of
+ * sending a page after all, and never yields a wrong one.
+ */
 export interface ReceivingSource extends SourceFacts {
-  /**
-   * The pages of these places, 4096 bytes each; undefined where it cannot give one. What it gives is hashed before it
-   * is used: a damaged or stale source costs the bytes of sending a page after all, and never yields a wrong one.
-   */
+  /** The pages of these places, 4096 bytes each; undefined where it cannot give one. */
   read(indices: Uint32Array): Promise<readonly (Uint8Array | undefined)[]>;
+  /**
+   * For a source that reads in a thread of its own: puts the pages into the room, into these slots, and beside them what
+   * they hash to here and now. Resolves with 1 for each that it could give, 0 else.
+   */
+  readonly readInto?: (indices: Uint32Array, room: PageRoom, slots: Uint16Array) => Promise<Uint8Array>;
 }

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { DockError } from '../../../protocol/dock-error.ts';
+import { freeBuffer } from '../free-buffer.ts';
 import { pageBytes } from '../page-list.ts';
-import type { ReceivingSource } from '../page-source.ts';
+import type { PageRoom, ReceivingSource } from '../page-source.ts';
 import type { RamBlock } from '../stream/stream-item.ts';
 import type { PageWorkers } from '../work/page-workers.ts';
 import {
@@ -15,12 +16,13 @@ import {
   payloadBytes,
 } from './frame.ts';
 import { limits } from './limits.ts';
+import { PageRooms } from './page-rooms.ts';
 import { PageTable } from './page-table.ts';
 import { type BatchPlan, readOperations } from './read-operations.ts';
 import { rebuildBatch } from './rebuild-batch.ts';
 import { RecentPages } from './recent-pages.ts';
 import { StreamPair } from './stream-pair.ts';
-import { type SourcePages, takeFromSources } from './take-from-sources.ts';
+import { takeFromSources } from './take-from-sources.ts';
 import { UsedAgain } from './used-again.ts';
 
 /** What a batch of pages comes to in the stream, and a little; few are larger. */
@@ -38,6 +40,12 @@ export interface ReceiverOptions {
 interface Unpacked {
   readonly payload: Uint8Array;
   readonly hashes: Uint8Array;
+}
+
+/** Where the pages of a batch are that sources give, and which of them there are. */
+interface SourcePages {
+  readonly room: PageRoom;
+  readonly there: Uint8Array;
 }
 
 interface Known {
@@ -71,6 +79,7 @@ export class PageReceiver {
   readonly #sources: readonly ReceivingSource[];
   readonly #recent = new RecentPages();
   readonly #outputs = new UsedAgain(streamBytes);
+  readonly #rooms = new PageRooms();
   readonly #frames = FrameReader.forward();
   readonly #flights: Flight[] = [];
   #known: Known = { blocks: [], recentNext: 0 };
@@ -221,9 +230,14 @@ export class PageReceiver {
         throw new DockError('protocol', 'a batch comes again, and is another one');
       }
       flight.plan = plan;
+      if (!plan.operations.some(isOfSource)) {
+        flight.fromSources = noSourcePages;
+        continue;
+      }
+      const room = this.#rooms.take();
       this.#pair.guard(
-        takeFromSources(plan.operations, sources, this.#workers).then((pages) => {
-          flight.fromSources = pages;
+        takeFromSources(plan.operations, sources, room, this.#workers).then((there) => {
+          flight.fromSources = { room, there };
           this.#advance();
         }),
       );
@@ -245,15 +259,18 @@ export class PageReceiver {
       literals: payload.subarray(literalsAt, pagesAt),
       contents: payload.subarray(pagesAt),
       contentHashes: hashes,
-      sourcePages: fromSources.pages,
-      sourceHashes: fromSources.hashes,
+      sourcePages: new Uint8Array(fromSources.room.pages),
+      sourceHashes: new Uint8Array(fromSources.room.hashes),
+      sourceThere: fromSources.there,
     };
     const bytes = rebuildBatch(parts, frame.digest, plan.blocks, {
       recent: this.#recent,
       table: this.table,
       room: (length) => this.#outputs.take(length),
     });
+    if (fromSources !== noSourcePages) this.#rooms.give(fromSources.room);
     if (bytes === undefined) return this.#askAgain(flight);
+    freeBuffer(payload);
     flight.state = 'written';
     this.#pair.toQemu(bytes, () => {
       this.#outputs.give(bytes);
@@ -281,6 +298,15 @@ export class PageReceiver {
   #finish(): void {
     if (this.#hasEnded && this.#flights.length === 0) this.#pair.endQemu();
   }
+}
+
+const noSourcePages: SourcePages = {
+  room: { pages: new SharedArrayBuffer(0), hashes: new SharedArrayBuffer(0) },
+  there: new Uint8Array(),
+};
+
+function isOfSource(operation: BatchPlan['operations'][number]): boolean {
+  return operation.kind === 'pages' && operation.from === 'source';
 }
 
 function isReference(operation: BatchPlan['operations'][number]): boolean {

@@ -250,7 +250,7 @@ export class PageSender {
       this.#describe();
       return;
     }
-    const job = { do: 'hash', pages: batch.data, count: batch.pages, hashes: batch.hashes } as const;
+    const job = { do: 'hash', pages: batch.data, slots: batch.pages, hashes: batch.hashes } as const;
     this.#pair.guard(
       this.#workers.run(job).then(() => {
         flight.hashed = true;

@@ -13,9 +13,11 @@ export interface BatchParts {
   /** The pages that came along, and their hashes. */
   readonly contents: Uint8Array;
   readonly contentHashes: Uint8Array;
-  /** In the order of the operations, one for each page of a source, and their hashes; undefined: not to be had. */
-  readonly sourcePages: readonly (Uint8Array | undefined)[];
+  /** In the order of the operations, one for each page of a source, and their hashes. */
+  readonly sourcePages: Uint8Array;
   readonly sourceHashes: Uint8Array;
+  /** Which of them there are: 1, or 0. */
+  readonly sourceThere: Uint8Array;
 }
 
 interface Content {
@@ -81,9 +83,7 @@ function gather(parts: BatchParts, recent: RecentPages): Content[] | undefined {
       }
       case 'source': {
         const place = fromSources++;
-        const page = parts.sourcePages[place];
-        if (page?.length !== pageBytes) return undefined;
-        return { page, hash: parts.sourceHashes.subarray(place * hashBytes, (place + 1) * hashBytes) };
+        return parts.sourceThere[place] === 1 ? at(parts.sourcePages, parts.sourceHashes, place) : undefined;
       }
     }
   }

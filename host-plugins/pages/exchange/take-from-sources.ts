@@ -1,53 +1,73 @@
-import { hashBytes, pageBytes } from '../page-list.ts';
-import type { ReceivingSource } from '../page-source.ts';
+import { pageBytes } from '../page-list.ts';
+import type { PageRoom, ReceivingSource } from '../page-source.ts';
 import type { PageWorkers } from '../work/page-workers.ts';
 import type { Operation } from './operation.ts';
 
-export interface SourcePages {
-  /** In the order of the operations. */
-  readonly pages: readonly (Uint8Array | undefined)[];
-  readonly hashes: Uint8Array;
+/** Pages of one source, and the slots of the room that they go to. */
+interface Wanted {
+  readonly indices: number[];
+  readonly slots: number[];
 }
 
-const none: SourcePages = { pages: [], hashes: new Uint8Array() };
-
-/** The pages of a batch that sources have, and what they hash to here and now. A source that throws has none. */
+/**
+ * Puts the pages of a batch that sources have into the room, in the order of the operations, and what they hash to here
+ * and now. Resolves with 1 for each that is there, 0 else. A source that throws has none.
+ */
 export async function takeFromSources(
   operations: readonly Operation[],
   sources: readonly ReceivingSource[],
+  room: PageRoom,
   workers: PageWorkers,
-): Promise<SourcePages> {
-  const wanted = new Map<number, number[]>();
-  const order: { source: number; at: number }[] = [];
-  for (const operation of operations) {
-    if (operation.kind !== 'pages' || operation.from !== 'source') continue;
-    const { source, index, count } = operation;
-    let indices = wanted.get(source);
-    if (indices === undefined) {
-      indices = [];
-      wanted.set(source, indices);
-    }
-    for (let i = 0; i < count; i++) order.push({ source, at: indices.push(index + i) - 1 });
-  }
-  if (order.length === 0) return none;
-  const given = new Map<number, readonly (Uint8Array | undefined)[]>();
+): Promise<Uint8Array> {
+  const { wanted, count } = collect(operations);
+  const there = new Uint8Array(count);
   await Promise.all(
-    [...wanted].map(async ([source, indices]) => {
-      given.set(source, (await sources[source]?.read(Uint32Array.from(indices)).catch(() => [])) ?? []);
+    [...wanted].map(async ([source, { indices, slots }]) => {
+      const from = sources[source];
+      if (from === undefined) return;
+      const given = await take(from, Uint32Array.from(indices), room, Uint16Array.from(slots), workers).catch(
+        () => undefined,
+      );
+      for (const [i, slot] of slots.entries()) there[slot] = given?.[i] ?? 0;
     }),
   );
-  const together = new Uint8Array(order.length * pageBytes);
-  const isThere = order.map(({ source, at }, i) => {
-    const page = given.get(source)?.[at];
-    if (page?.length !== pageBytes) return false;
-    together.set(page, i * pageBytes);
-    return true;
+  return there;
+}
+
+function collect(operations: readonly Operation[]): { wanted: Map<number, Wanted>; count: number } {
+  const wanted = new Map<number, Wanted>();
+  let count = 0;
+  for (const operation of operations) {
+    if (operation.kind !== 'pages' || operation.from !== 'source') continue;
+    let of = wanted.get(operation.source);
+    if (of === undefined) {
+      of = { indices: [], slots: [] };
+      wanted.set(operation.source, of);
+    }
+    for (let i = 0; i < operation.count; i++) {
+      of.indices.push(operation.index + i);
+      of.slots.push(count++);
+    }
+  }
+  return { wanted, count };
+}
+
+async function take(
+  source: ReceivingSource,
+  indices: Uint32Array,
+  room: PageRoom,
+  slots: Uint16Array,
+  workers: PageWorkers,
+): Promise<Uint8Array> {
+  if (source.readInto !== undefined) return await source.readInto(indices, room, slots);
+  const given = await source.read(indices);
+  const pages = new Uint8Array(room.pages);
+  const there = Uint8Array.from(indices, (_index, i) => {
+    const page = given[i];
+    if (page?.length !== pageBytes) return 0;
+    pages.set(page, (slots[i] ?? 0) * pageBytes);
+    return 1;
   });
-  const { pages, hashes } = await workers.run({ do: 'hash-apart', pages: together }, [together.buffer]);
-  return {
-    pages: isThere.map((there, i) =>
-      there ? pages.subarray(i * pageBytes, (i + 1) * pageBytes) : undefined,
-    ),
-    hashes: hashes.subarray(0, order.length * hashBytes),
-  };
+  await workers.run({ do: 'hash', pages: room.pages, slots, hashes: room.hashes });
+  return there;
 }

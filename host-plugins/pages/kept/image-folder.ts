@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { DockError } from '../../../protocol/dock-error.ts';
+import { freeBuffer } from '../free-buffer.ts';
 import { chunkName, decodeImage, encodeImage, type Image } from './image.ts';
 import { Sealing, unseal } from './seal.ts';
 
@@ -85,7 +86,9 @@ export class ImageFolder {
   readChunk(name: string): Buffer {
     const sealed = this.#read(name);
     if (sealed === undefined) throw new DockError('io', `the chunk ${name} is missing`);
-    return unseal(this.#key, sealed, this.#purpose(name));
+    const content = unseal(this.#key, sealed, this.#purpose(name));
+    freeBuffer(sealed);
+    return content;
   }
 
   /** One that does not open: the next image is made without it. */

@@ -1,10 +1,11 @@
 import { zstdDecompressSync } from 'node:zlib';
+import { freeBuffer } from '../free-buffer.ts';
 import { pageBytes } from '../page-list.ts';
 import { chunkName, type Image, nowhere } from './image.ts';
 import type { ImageFolder } from './image-folder.ts';
 
 /** Chunks that stay open, MiB at most: pages are asked for in about the order in which they were kept. */
-const openChunks = 24;
+const openChunks = 64;
 
 /** The pages of an image. For a worker: it blocks. */
 export class ImageReader {
@@ -18,7 +19,10 @@ export class ImageReader {
     this.image = image;
   }
 
-  /** Undefined where it is not in the image, or its chunk is damaged; that one is then removed. */
+  /**
+   * Undefined where it is not in the image, or its chunk is damaged; that one is then removed. A view, valid until the
+   * next page is asked for.
+   */
   page(page: number): Buffer | undefined {
     const chunk = this.image.chunkOf[page] ?? nowhere;
     if (chunk === nowhere) return undefined;
@@ -32,7 +36,11 @@ export class ImageReader {
     this.#open.delete(chunk);
     this.#open.set(chunk, content);
     const [oldest] = this.#open.keys();
-    if (this.#open.size > openChunks && oldest !== undefined) this.#open.delete(oldest);
+    if (this.#open.size > openChunks && oldest !== undefined) {
+      const closed = this.#open.get(oldest);
+      this.#open.delete(oldest);
+      if (closed !== undefined) freeBuffer(closed);
+    }
     return content;
   }
 
@@ -42,6 +50,7 @@ export class ImageReader {
     try {
       const packed = this.#folder.readChunk(chunkName(chunks, chunk));
       const content = zstdDecompressSync(packed, { maxOutputLength: bytes, chunkSize: bytes + 1 });
+      freeBuffer(packed);
       if (content.length === bytes) return content;
     } catch {
       // below, like one of another length

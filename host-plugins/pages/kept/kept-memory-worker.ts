@@ -4,14 +4,16 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { zstdDecompressSync } from 'node:zlib';
 import { DockError } from '../../../protocol/dock-error.ts';
 import { listLength, pageBytes } from '../page-list.ts';
+import type { PageRoom } from '../page-source.ts';
 import { packPages, scanMemory } from '../warm/scan-memory.ts';
+import { hashPages } from '../work/page-jobs.ts';
 import { chunkBytesOf, chunkPages, type Image, nowhere } from './image.ts';
 import { ImageAppender } from './image-appender.ts';
 import { ImageFolder } from './image-folder.ts';
 import { ImageReader } from './image-reader.ts';
 import { ImageWriter } from './image-writer.ts';
 import { readMemory } from './read-memory.ts';
-import type { ImageFacts, ImagePlace, ReadPages, StoreJob } from './store-jobs.ts';
+import type { ImageFacts, ImagePlace, StoreJob } from './store-jobs.ts';
 
 const { key: keyBytes, urgent } = workerData as { key: Uint8Array; urgent: boolean };
 const key = Buffer.from(keyBytes);
@@ -28,9 +30,7 @@ if (!urgent) {
 
 parentPort?.on('message', ({ id, job }: { id: number; job: StoreJob }) => {
   try {
-    const result = perform(job);
-    const transfer = job.job === 'read' ? [(result as ReadPages).pages.buffer] : [];
-    parentPort?.postMessage({ id, result }, transfer);
+    parentPort?.postMessage({ id, result: perform(job) });
   } catch (error) {
     parentPort?.postMessage({ id, error: DockError.from(error).toData() });
   }
@@ -56,8 +56,8 @@ function perform(job: StoreJob) {
       reader = image === undefined ? undefined : new ImageReader(folder, image);
       return image === undefined ? undefined : factsOf(image);
     }
-    case 'read':
-      return readPages(job.indices);
+    case 'read-into':
+      return readInto(job.indices, job.room, job.slots);
     case 'append-begin':
       appender = ImageAppender.begin(folderOf(job.place), key, job.known, job.budget);
       return appender !== undefined;
@@ -80,16 +80,17 @@ function appending(): ImageAppender {
   return appender;
 }
 
-function readPages(indices: Uint32Array): ReadPages {
-  const pages = Buffer.from(new ArrayBuffer(indices.length * pageBytes));
+function readInto(indices: Uint32Array, room: PageRoom, slots: Uint16Array): Uint8Array {
+  const pages = new Uint8Array(room.pages);
   const there = new Uint8Array(indices.length);
   indices.forEach((index, place) => {
     const content = reader?.page(index);
     if (content === undefined) return;
-    content.copy(pages, place * pageBytes);
+    pages.set(content, (slots[place] ?? 0) * pageBytes);
     there[place] = 1;
   });
-  return { pages, there };
+  hashPages(pages, slots, new Uint8Array(room.hashes));
+  return there;
 }
 
 function folderOf({ path, machine }: ImagePlace): ImageFolder {

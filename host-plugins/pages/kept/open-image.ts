@@ -1,4 +1,5 @@
-import { pageBytes } from '../page-list.ts';
+import { hashBytes, pageBytes } from '../page-list.ts';
+import type { ReceivingSource, SourceFacts } from '../page-source.ts';
 import type { ImageFacts, ImagePlace } from './store-jobs.ts';
 import { StoreThread } from './store-thread.ts';
 
@@ -22,11 +23,26 @@ export class OpenImage implements AsyncDisposable {
     return new OpenImage(facts, thread);
   }
 
+  /** As a source of the page exchange. Its reads throw `cancelled` after it was disposed. */
+  asSource(facts: SourceFacts): ReceivingSource {
+    return {
+      ...facts,
+      read: async (indices) => await this.read(indices),
+      readInto: async (indices, room, slots) =>
+        await this.#thread.do({ job: 'read-into', indices, room, slots }),
+    };
+  }
+
   /** By their places in the list; undefined for what is missing or damaged. Throws `cancelled` after it was disposed. */
   async read(indices: Uint32Array): Promise<(Uint8Array | undefined)[]> {
-    const { pages, there } = await this.#thread.do({ job: 'read', indices });
+    const room = {
+      pages: new SharedArrayBuffer(indices.length * pageBytes),
+      hashes: new SharedArrayBuffer(indices.length * hashBytes),
+    };
+    const slots = Uint16Array.from(indices, (_index, place) => place);
+    const there = await this.#thread.do({ job: 'read-into', indices, room, slots });
     return Array.from(there, (is, place) =>
-      is === 1 ? pages.subarray(place * pageBytes, (place + 1) * pageBytes) : undefined,
+      is === 1 ? new Uint8Array(room.pages, place * pageBytes, pageBytes) : undefined,
     );
   }
 

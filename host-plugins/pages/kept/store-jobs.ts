@@ -1,4 +1,5 @@
 import type { PageList } from '../page-list.ts';
+import type { PageRoom } from '../page-source.ts';
 import type { LackingPages } from '../warm/scan-memory.ts';
 import type { DiskBudget } from './chunk-packer.ts';
 import type { MemoryFile } from './guest-memory.ts';
@@ -24,7 +25,13 @@ export type StoreJob =
       readonly files: readonly MemoryFile[];
     }
   | { readonly job: 'open'; readonly place: ImagePlace }
-  | { readonly job: 'read'; readonly indices: Uint32Array }
+  /** Pages of these places, into these slots of the room, and what they hash to. */
+  | {
+      readonly job: 'read-into';
+      readonly indices: Uint32Array;
+      readonly room: PageRoom;
+      readonly slots: Uint16Array;
+    }
   /** Pages that come, behind so many that are there: `append`s follow, and an `append-end`. */
   | {
       readonly job: 'append-begin';
@@ -59,17 +66,12 @@ export interface ImageFacts {
   readonly bytes: number;
 }
 
-/** Pages one after the other; where `there` is 0 the page is not, and nothing is meant by its bytes. */
-export interface ReadPages {
-  readonly pages: Uint8Array<ArrayBuffer>;
-  readonly there: Uint8Array;
-}
-
 export type StoreResult<J extends StoreJob['job']> = {
   readonly keep: ImageFacts & { readonly written: number };
   /** Undefined where there is none. */
   readonly open: ImageFacts | undefined;
-  readonly read: ReadPages;
+  /** 1 for each that there is, 0 else. */
+  readonly 'read-into': Uint8Array;
   /** Whether it goes on there. */
   readonly 'append-begin': boolean;
   /** Pages so far. */

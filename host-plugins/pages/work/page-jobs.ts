@@ -9,11 +9,11 @@ export type Level = number;
 
 /** What takes time, for a worker to do. Buffers that are not shared change hands. */
 export type PageJob =
-  /** SHA-256 of so many pages, written to `hashes`. */
+  /** SHA-256 of the pages of these slots, or of so many first ones, written to the same slots of `hashes`. */
   | {
       readonly do: 'hash';
       readonly pages: SharedArrayBuffer;
-      readonly count: number;
+      readonly slots: Uint16Array | number;
       readonly hashes: SharedArrayBuffer;
     }
   /** What a batch carries, as one payload. */
@@ -32,7 +32,6 @@ export type PageJob =
       readonly bytes: number;
       readonly pagesAt: number;
     }
-  | { readonly do: 'hash-apart'; readonly pages: Uint8Array }
   | {
       readonly do: 'index';
       readonly sources: readonly { readonly hashes: SharedArrayBuffer; readonly pages: number }[];
@@ -43,7 +42,6 @@ export interface PageResults {
   pack: { readonly coding: Coding; readonly payload: Uint8Array };
   /** Undefined where the payload is damaged. */
   unpack: { readonly payload: Uint8Array; readonly hashes: Uint8Array } | undefined;
-  'hash-apart': { readonly pages: Uint8Array; readonly hashes: Uint8Array };
   index: SharedArrayBuffer;
 }
 
@@ -52,14 +50,12 @@ export type ResultOf<J extends PageJob> = PageResults[J['do']];
 export function doPageJob(job: PageJob): PageResults[PageJob['do']] {
   switch (job.do) {
     case 'hash':
-      hashPages(new Uint8Array(job.pages), job.count, new Uint8Array(job.hashes));
+      hashPages(new Uint8Array(job.pages), job.slots, new Uint8Array(job.hashes));
       return undefined;
     case 'pack':
       return pack(job.head, new Uint8Array(job.pages), job.slots, job.level);
     case 'unpack':
       return unpack(job.payload, job.coding, job.bytes, job.pagesAt);
-    case 'hash-apart':
-      return { pages: job.pages, hashes: hashApart(job.pages) };
     case 'index':
       return buildSourceTable(job.sources);
   }
@@ -72,9 +68,13 @@ function hashApart(pages: Uint8Array): Uint8Array {
   return hashes;
 }
 
-function hashPages(pages: Uint8Array, count: number, hashes: Uint8Array): void {
+/** SHA-256 of the pages of these slots, or of so many first ones. */
+export function hashPages(pages: Uint8Array, slots: Uint16Array | number, hashes: Uint8Array): void {
+  const count = typeof slots === 'number' ? slots : slots.length;
   for (let i = 0; i < count; i++) {
-    hashes.set(hash('sha256', pages.subarray(i * pageBytes, (i + 1) * pageBytes), 'buffer'), i * hashBytes);
+    const slot = typeof slots === 'number' ? i : (slots[i] ?? 0);
+    const page = pages.subarray(slot * pageBytes, (slot + 1) * pageBytes);
+    hashes.set(hash('sha256', page, 'buffer'), slot * hashBytes);
   }
 }
 

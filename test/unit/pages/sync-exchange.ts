@@ -22,7 +22,12 @@ import { buildSourceTable, SourceIndex } from '../../../host-plugins/pages/excha
 import { hashBytes, pageBytes } from '../../../host-plugins/pages/page-list.ts';
 import type { RamBlock } from '../../../host-plugins/pages/stream/stream-item.ts';
 import { StreamParser } from '../../../host-plugins/pages/stream/stream-parser.ts';
-import { doPageJob, type PageJob, type ResultOf } from '../../../host-plugins/pages/work/page-jobs.ts';
+import {
+  doPageJob,
+  hashPages,
+  type PageJob,
+  type ResultOf,
+} from '../../../host-plugins/pages/work/page-jobs.ts';
 import { DockError } from '../../../protocol/dock-error.ts';
 
 /** A source that both ends have, as the receiver has it: what it gives may be something else than its hashes say. */
@@ -33,8 +38,7 @@ export interface TestSource {
 
 export function sourceOf(pages: readonly Uint8Array[]): TestSource {
   const hashes = new SharedArrayBuffer(pages.length * hashBytes);
-  const { hashes: sums } = run({ do: 'hash-apart', pages: Buffer.concat(pages) });
-  new Uint8Array(hashes).set(sums);
+  hashPages(Buffer.concat(pages), pages.length, new Uint8Array(hashes));
   return { hashes, pages };
 }
 
@@ -77,7 +81,7 @@ export class SyncSender {
   }
 
   #depart(batch: OutgoingBatch): void {
-    run({ do: 'hash', pages: batch.data, count: batch.pages, hashes: batch.hashes });
+    run({ do: 'hash', pages: batch.data, slots: batch.pages, hashes: batch.hashes });
     const recentNext = this.knowledge.recent.next;
     const number = this.#sent.push({ batch, recentNext }) - 1;
     this.frames.push(this.#encode(number, batch, 'batch', describeBatch(batch, this.knowledge)));
@@ -159,6 +163,8 @@ export class SyncReceiver {
         : [],
     );
     const given = Buffer.concat(sourcePages.map((page) => page ?? Buffer.alloc(pageBytes)));
+    const sourceHashes = new Uint8Array(sourcePages.length * hashBytes);
+    hashPages(given, sourcePages.length, sourceHashes);
     const rebuilt = rebuildBatch(
       {
         operationBytes: payload.subarray(0, operationBytes),
@@ -166,8 +172,9 @@ export class SyncReceiver {
         literals: payload.subarray(operationBytes, pagesAt),
         contents: payload.subarray(pagesAt),
         contentHashes: hashes,
-        sourcePages,
-        sourceHashes: run({ do: 'hash-apart', pages: given }).hashes,
+        sourcePages: given,
+        sourceHashes,
+        sourceThere: Uint8Array.from(sourcePages, (page) => (page === undefined ? 0 : 1)),
       },
       digest,
       plan.blocks,
