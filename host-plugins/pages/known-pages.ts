@@ -53,6 +53,14 @@ export class OfferedPages implements AsyncDisposable {
   }
 }
 
+/** What this device knows of the pages of one VM that another device has. */
+export interface Recalled {
+  /** Of its kept memory. */
+  readonly kept: { readonly digest: string; readonly list: PageList } | undefined;
+  /** Of what was sent ahead to it. */
+  readonly warm: PageList | undefined;
+}
+
 interface ForgettingWorkspace {
   readonly keptMemory: KeptWorkspace;
   readonly record: { readonly homeDevice: string };
@@ -155,35 +163,35 @@ export class KnownPages implements AsyncDisposable {
     return new OfferedPages(facts, images, this.#images);
   }
 
-  /** At the device from which it goes: those of the offered ones of which it knows what is in them. */
-  async recognise(
-    workspace: KeptWorkspace,
-    peer: string,
-    offered: readonly SourceFacts[],
-  ): Promise<SendingSource[]> {
+  /** At the device from which it goes, before the other one has said anything. Takes a thread, and the time of its start. */
+  async recall(workspace: KeptWorkspace, peer: string): Promise<Recalled> {
+    const [kept, warm] = await Promise.all([
+      this.#kept.there(workspace, peer),
+      this.#kept.warmThere(workspace, peer),
+    ]);
+    return { kept, warm };
+  }
+
+  /** Those of the offered ones of which this device knows what is in them. */
+  async recognise(recalled: Recalled, offered: readonly SourceFacts[]): Promise<SendingSource[]> {
     const known: SendingSource[] = [];
     for (const { kind, digest, pages } of offered) {
       const twice = known.some((each) => each.digest === digest);
-      const list = twice ? undefined : await this.#list(workspace, peer, { kind, digest, pages });
+      const list = twice ? undefined : await this.#list(recalled, { kind, digest, pages });
       if (list === undefined || listLength(list) !== pages) continue;
       known.push({ kind, digest, pages, hashes: list.hashes.buffer });
     }
     return known;
   }
 
-  async #list(
-    workspace: KeptWorkspace,
-    peer: string,
-    { kind, digest, pages }: SourceFacts,
-  ): Promise<PageList | undefined> {
+  async #list({ kept, warm }: Recalled, { kind, digest, pages }: SourceFacts): Promise<PageList | undefined> {
     if (kind === kinds.warm) {
       // It has what had come when the sending ended, which may be less than what was sent.
-      const sent = await this.#kept.warmThere(workspace, peer);
-      if (sent === undefined || sent.hashes.length < pages * hashBytes) return undefined;
-      const there = beginningOf(sent, pages);
+      if (warm === undefined || warm.hashes.length < pages * hashBytes) return undefined;
+      const there = beginningOf(warm, pages);
       return digestText(there) === digest ? there : undefined;
     }
-    if (kind === kinds.kept) return await this.#kept.there(workspace, peer, digest);
+    if (kind === kinds.kept) return kept?.digest === digest ? kept.list : undefined;
     return kind === kinds.disk ? await this.#images.list(digest) : undefined;
   }
 }

@@ -62,16 +62,16 @@ export class Anchors {
 
   /**
    * For a VM that will leave this device: what the move means for its addresses. Where they are to be kept here,
-   * everything for it is ready when this returns; `cancel` takes that back.
+   * everything for it is ready when this returns; `cancel` takes that back. `profile`: of this host.
    */
   async propose(
     workspace: Workspace,
+    profile: HostProfile,
     to: MoveEnd,
     guestAddresses: readonly string[],
     signal: AbortSignal,
   ): Promise<LanDecision> {
     const { id, host } = workspace.surroundings.self;
-    const profile = await this.#parts.discoverHost(signal);
     const { allocation, lanChange: before } = workspace.record;
     const from: MoveEnd = { id, name: host.name, profile, network: allocation?.network };
     const rule = await this.#parts.ruleFor(workspace, signal);

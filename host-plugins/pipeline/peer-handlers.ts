@@ -67,10 +67,12 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
     },
     prepare: async (params, { caller, signal }) => {
       workspaces.requireReadable(params.workspace);
-      await requireQemu(signal);
-      await cpuModels.requireHere(cpuShape(params.workspace, params.contract), signal);
-      if (params.keepNothing === true) await requireMemoryIsNotKept();
-      await requireAllowed(parts, caller.deviceId, params, signal);
+      await inOrder([
+        requireQemu(signal),
+        cpuModels.requireHere(cpuShape(params.workspace, params.contract), signal),
+        ...(params.keepNothing === true ? [requireMemoryIsNotKept()] : []),
+        requireAllowed(parts, caller.deviceId, params, signal),
+      ]);
       const known = workspaces.find(params.workspace);
       // One that was here before keeps the machine that it had then.
       const { kernel } = (known?.record ?? params).contract;
@@ -138,10 +140,15 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
       const source = caller.deviceId;
       const memory = workspace.mayKeepMemory(source) ? { peer: source, epoch: highestEpoch } : undefined;
       const offered = await surroundings.pages.offer(workspace.keptMemory, memory);
-      workspace.arrival = new Arrival(workspace, { source, epoch: params.epoch, offered }, (epoch, laying) =>
+      const arrival = new Arrival(workspace, { source, epoch: params.epoch, offered }, (epoch, laying) =>
         prepareToRun(workspace, epoch, parts.adapting, laying),
       );
+      workspace.arrival = arrival;
       await workspace.handOver.input({ in: 'expect', peer: source });
+      if (params.filling !== undefined) {
+        requireFilling(workspace.record, params.filling, trust.byId(source)?.trust);
+        arrival.startEarly(params.filling);
+      }
       return { pages: [...offered.facts] };
     },
     'warm-up': async ({ workspace: name, uuid }, { caller }) => {
@@ -254,6 +261,12 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
 
 const keepNothing = (params: { keepNothing?: true | undefined }): { keepNothing?: true } =>
   params.keepNothing === true ? { keepNothing: true } : {};
+
+/** Checks that were begun at once; throws what the first of them in this order throws. */
+async function inOrder(checks: readonly Promise<unknown>[]): Promise<void> {
+  const ends = await Promise.allSettled(checks);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
 
 /** The memory that is plugged when it comes is a part of what it was given. A device of the user's own is believed. */
 function requireFilling(

@@ -4,10 +4,13 @@ import type { HostProfile } from '../../protocol/host-profile.ts';
 import type { Shortfall, TripOutcome } from '../../protocol/outcome.ts';
 import type { PeerMethod, peerMethods } from '../../protocol/peer-methods.ts';
 import type { PlanStep } from '../../protocol/plan.ts';
+import type { MachineFilling } from '../../protocol/workspace.ts';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import type { CpuModels } from '../cpu-model/cpu-models.ts';
 import type { Peers } from '../daemon/handlers.ts';
+import type { Recalled } from '../pages/known-pages.ts';
 import type { SendingSource } from '../pages/page-source.ts';
+import { untilAborted } from '../pairing/until-aborted.ts';
 import type { MigrationLimits } from '../qemu/migration-settings.ts';
 import { readFilling } from '../qemu/read-filling.ts';
 import type { RpcParams, RpcResult } from '../rpc/rpc-types.ts';
@@ -82,6 +85,13 @@ export async function runTrip(
 type PeerAnswer<M extends PeerMethod> = RpcResult<typeof peerMethods, M>;
 type Choice = PeerAnswer<'choose'>;
 
+/** What was asked for before its stage has come. */
+interface Ahead {
+  readonly choice: Promise<Choice>;
+  readonly reserved: Promise<PeerAnswer<'prepare'>>;
+  readonly recalled: Promise<Recalled>;
+}
+
 /** One trip, a method for each stage. */
 class Trip {
   readonly #workspace: Workspace;
@@ -92,6 +102,8 @@ class Trip {
   readonly #epoch: number;
   readonly #stages: StageClock;
   readonly #rollback = new Rollback(undoLimitMs);
+  /** It was given up. */
+  readonly #over = new AbortController();
   readonly #shortfalls: Shortfall[] = [];
   readonly #visit: { keepNothing?: true };
   #trimmedMiB: number | undefined;
@@ -128,12 +140,15 @@ class Trip {
     const begin = clock.monotonic();
     const stages = this.#stages;
 
-    const { guest, peer, own } = await stages.run('discover', () => this.#discover());
     const policy = await readPolicyText(record.policy);
-    const choice = await stages.run('choose', () => this.#choose(policy));
+    const ahead = this.#askAhead(policy);
+    const { guest, peer, own } = await stages.run('discover', () => this.#discover());
+    const choice = await stages.run('choose', () => ahead.choice);
     const steps = await stages.run('plan', () => this.#plan(guest, choice));
     const link = this.#estimateLink(own, choice.profile);
-    const { lan, sources } = await stages.run('prepare', (say) => this.#prepare(guest, choice, policy, say));
+    const { lan, sources } = await stages.run('prepare', (say) =>
+      this.#prepare({ guest, own, choice, policy }, ahead, say),
+    );
     const resized = await stages.run('shrink', async (say) => {
       const smaller = await this.#shrink(guest, steps, say);
       return await this.#trim(smaller, { link, sources }, choice, say);
@@ -204,10 +219,66 @@ class Trip {
     return { guest: seen.guest, peer, own };
   }
 
+  /**
+   * What the other device takes its time for, begun while the guest is looked at: what it would give, the place that it
+   * reserves, and what this one knows of the pages there. Each is waited for in its stage.
+   */
+  #askAhead(policy: PolicyText | undefined): Ahead {
+    const { surroundings, keptMemory } = this.#workspace;
+    const choice = this.#choose(policy);
+    const reserved = choice.then((chosen) => this.#reserve(chosen, policy));
+    const recalled = surroundings.pages.recall(keptMemory, this.#request.target.id);
+    for (const each of [choice, reserved, recalled]) each.catch(() => undefined);
+    return { choice, reserved, recalled };
+  }
+
   async #choose(policy: PolicyText | undefined): Promise<Choice> {
     const { name, record } = this.#workspace;
     const about = { workspace: name, contract: record.contract, ...withPolicy(policy), ...this.#visit };
-    return await this.#ask('choose', about, askLimitMs);
+    return await this.#ask('choose', about, askLimitMs, this.#over.signal);
+  }
+
+  /** Reserves the place over there, and opens the disk to it. */
+  async #reserve(choice: Choice, policy: PolicyText | undefined): Promise<PeerAnswer<'prepare'>> {
+    const workspace = this.#workspace;
+    const { target } = this.#request;
+    const { name, record } = workspace;
+    // What was given up meanwhile reserves nothing any more.
+    this.#over.signal.throwIfAborted();
+    const wanted = {
+      workspace: name,
+      homeDevice: record.homeDevice,
+      epoch: this.#epoch,
+      contract: record.contract,
+      allocation: choice.allocation,
+      move: choice.move,
+      guestAddresses: record.guestAddresses,
+      ...withPolicy(policy),
+      ...this.#visit,
+      ...(await this.#likelyFilling(choice)),
+    };
+    this.#over.signal.throwIfAborted();
+    const answer = Promise.withResolvers<PeerAnswer<'prepare'>>();
+    answer.promise.catch(() => undefined);
+    // Deferred first: an answer that is lost on the way may be a reservation all the same.
+    this.#rollback.defer(`release what "${target.name}" reserved`, async (undo) => {
+      await untilAborted(answer.promise, undo).catch(() => undefined); // what is still being reserved cannot be released
+      const given = { workspace: name, epoch: this.#epoch, reason: 'the move was given up' };
+      await this.#surroundings.peers.call(target.id, 'abandon', given, { signal: undo });
+    });
+    this.#rollback.defer('close the disk to the other device', async () => {
+      workspace.expected = undefined;
+    });
+    workspace.expected = target.id;
+    this.#ask('prepare', wanted, askLimitMs).then(answer.resolve, answer.reject);
+    return await answer.promise;
+  }
+
+  /** What it has now, where nothing has to be taken from it before it moves. */
+  async #likelyFilling({ allocation }: Choice): Promise<{ filling?: MachineFilling }> {
+    const { allocation: now } = this.#workspace.record;
+    const shrinks = now === undefined || allocation.memoryMiB < now.memoryMiB || allocation.vcpus < now.vcpus;
+    return shrinks ? {} : { filling: await readFilling(this.#machine.qmp, this.#signal) };
   }
 
   async #plan(guest: GuestState | undefined, choice: Choice): Promise<PlanStep[]> {
@@ -223,43 +294,32 @@ class Trip {
     });
   }
 
-  /** Reserves the place over there, opens the disk to it, and tells the guest. */
+  /** Has the place over there, and tells the guest. */
   async #prepare(
-    guest: GuestState | undefined,
-    choice: Choice,
-    policy: PolicyText | undefined,
+    {
+      guest,
+      own,
+      choice,
+      policy,
+    }: {
+      readonly guest: GuestState | undefined;
+      readonly own: HostProfile;
+      readonly choice: Choice;
+      readonly policy: PolicyText | undefined;
+    },
+    ahead: Ahead,
     say: Say,
   ): Promise<{ lan: LanDecision; sources: SendingSource[] }> {
     const workspace = this.#workspace;
-    const { anchors, peers } = this.#surroundings;
+    const { anchors } = this.#surroundings;
     const { target } = this.#request;
-    const { name, record } = workspace;
+    const { record } = workspace;
     const rollback = this.#rollback;
     rollback.defer('keep no addresses for a guest that stays', () => anchors.cancel(workspace));
     const end = { ...target, profile: choice.profile, network: choice.allocation.network };
-    const lan = await anchors.propose(workspace, end, record.guestAddresses, this.#signal);
+    const lan = await anchors.propose(workspace, own, end, record.guestAddresses, this.#signal);
     this.#shortfalls.push(...lan.shortfalls);
-    // Deferred first: an answer that is lost on the way may be a reservation all the same.
-    rollback.defer(`release what "${target.name}" reserved`, async (undo) => {
-      const given = { workspace: name, epoch: this.#epoch, reason: 'the move was given up' };
-      await peers.call(target.id, 'abandon', given, { signal: undo });
-    });
-    const wanted = {
-      workspace: name,
-      homeDevice: record.homeDevice,
-      epoch: this.#epoch,
-      contract: record.contract,
-      allocation: choice.allocation,
-      move: choice.move,
-      guestAddresses: lan.guestAddresses,
-      ...withPolicy(policy),
-      ...this.#visit,
-    };
-    const { pages } = await this.#ask('prepare', wanted, askLimitMs);
-    workspace.expected = target.id;
-    rollback.defer('close the disk to the other device', async () => {
-      workspace.expected = undefined;
-    });
+    const { pages } = await ahead.reserved;
     if (this.#machine.agent !== undefined && guest !== undefined) {
       say('applications in the guest are told');
       const news = { name: target.name, profile: choice.profile, maxDelayMs: choice.move.maxDelayMs };
@@ -272,7 +332,7 @@ class Trip {
       const guarded = await guardGuest(this.#machine, guard, target.name, rollback, this.#signal);
       this.#shortfalls.push(...guarded);
     }
-    const sources = await workspace.surroundings.pages.recognise(workspace.keptMemory, target.id, pages);
+    const sources = await workspace.surroundings.pages.recognise(await ahead.recalled, pages);
     return { lan, sources };
   }
 
@@ -346,6 +406,7 @@ class Trip {
     const failure = this.#signal.aborted
       ? DockError.from(this.#signal.reason, 'cancelled')
       : DockError.from(error);
+    this.#over.abort(failure);
     for (const problem of await this.#rollback.unwind()) this.#note(`could not be undone: ${problem}`);
     const { current: stage } = this.#stages;
     const { surroundings, isOwner, machine } = this.#workspace;
@@ -367,14 +428,19 @@ class Trip {
     method: M,
     params: RpcParams<typeof peerMethods, M>,
     limitMs: number,
+    until?: AbortSignal,
   ): Promise<PeerAnswer<M>> {
     const { peers } = this.#surroundings;
     const { id, name } = this.#request.target;
+    const limit = this.#within(limitMs);
+    const note = (text: string): void => {
+      if (!this.#over.signal.aborted) this.#note(text);
+    };
     return peers.call(id, method, params, {
-      signal: this.#within(limitMs),
+      signal: until === undefined ? limit : AbortSignal.any([limit, until]),
       patienceMs,
-      onLost: () => this.#note(`"${name}" does not answer just now; waiting for it`),
-      onFound: () => this.#note(`"${name}" answers again`),
+      onLost: () => note(`"${name}" does not answer just now; waiting for it`),
+      onFound: () => note(`"${name}" answers again`),
     });
   }
 

@@ -47,7 +47,8 @@ export async function warmUp(
       { workspace: name, uuid: record.contract.uuid },
       { signal: AbortSignal.any([enough, AbortSignal.timeout(askLimitMs)]) },
     );
-    const sources = await surroundings.pages.recognise(keptMemory, target.id, offered);
+    const recalled = await surroundings.pages.recall(keptMemory, target.id);
+    const sources = await surroundings.pages.recognise(recalled, offered);
     await using thread = surroundings.pages.thread();
     const maxPages = Math.floor((maxMiB * 2 ** 20) / pageBytes);
     const scan = async (known: readonly SendingSource[]) =>

@@ -156,11 +156,14 @@ export class KeptMemory implements AsyncDisposable {
     return undefined;
   }
 
-  /** What that device keeps, as far as this one knows: the list whose digest it names. */
-  async there(workspace: KeptWorkspace, peer: string, digest: string): Promise<PageList | undefined> {
+  /** What that device keeps, as far as this one knows. */
+  async there(
+    workspace: KeptWorkspace,
+    peer: string,
+  ): Promise<{ readonly digest: string; readonly list: PageList } | undefined> {
     await this.#finish(thereOf(workspace, peer));
     await using image = await this.#open(workspace, thereOf(workspace, peer));
-    return image?.facts.digest === digest ? image.facts.list : undefined;
+    return image?.facts;
   }
 
   /** What a user is told of it. */
