@@ -235,8 +235,8 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
   }
 
   async #introduction(): Promise<Introduction> {
-    // What it listens on is known by then: nobody is answered before, and who dials while it starts is dialled back anyway.
-    const places = await readReachablePlaces(this.#options.server.address);
+    // None while it starts and does not listen yet; what is not said is only not dialled.
+    const places = await readReachablePlaces(this.#options.server.address).catch(() => []);
     return { life: this.#life, addresses: places.map(({ address }) => address) };
   }
 

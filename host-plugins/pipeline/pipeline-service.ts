@@ -36,6 +36,7 @@ import { type ChooserSettings, chooseHere, readPolicyText } from './choose.ts';
 import { cpuCheck, shapesFor } from './cpu-shapes.ts';
 import { deviceStateHandlers } from './device-handlers.ts';
 import { peerHandlers, requireRoom } from './peer-handlers.ts';
+import { shareBriefly } from './share-briefly.ts';
 import { systemClock } from './stage-clock.ts';
 import { suspendHandlers } from './suspend-handlers.ts';
 import { type TripHandlersParts, tripHandlers } from './trip-handlers.ts';
@@ -61,6 +62,8 @@ export interface PipelineParts {
 }
 
 const bytesPerMegabit = 125_000;
+/** What this host is does not change within this, for who plans a move, ms. */
+const profileForMs = 500;
 
 /** The workspaces of this device and their trips, as a part of wdockd. */
 export class PipelineService implements Service {
@@ -90,10 +93,12 @@ export class PipelineService implements Service {
       simulated: self.simulated ?? false,
     };
     const discoverHost = (signal: AbortSignal) => inventory.discoverHost(signal);
+    // A trip asks for it several times in a moment, for what it would get, and for what it gets.
+    const discoverForTrips = shareBriefly(discoverHost, profileForMs, () => systemClock.monotonic());
     const chooser: ChooserSettings = {
       policyFolders: config.policies,
       deviceName: config.device.name,
-      discoverHost,
+      discoverHost: discoverForTrips,
     };
     const onChange = (workspace: Workspace): void => {
       hub.publish({ kind: 'workspace', at: systemClock.wall(), status: workspace.status() });
@@ -215,7 +220,7 @@ export class PipelineService implements Service {
         clock: systemClock,
         anchors,
         cpuModels,
-        discoverHost,
+        discoverHost: discoverForTrips,
         linkRates: new Map(),
         limits: {
           ...limits,
