@@ -75,8 +75,6 @@ export const peerMethods = {
       guestAddresses: z.array(z.string()),
       policy: z.strictObject({ text: z.string(), file: z.string() }).optional(),
       keepNothing,
-      /** What it will most likely have when it comes: QEMU is started for that while the source still gets ready. */
-      filling: MachineFilling.optional(),
     }),
     /** What of its memory this device can rebuild. */
     result: z.strictObject({ pages: z.array(PageSourceFacts).max(256) }),
@@ -86,10 +84,7 @@ export const peerMethods = {
     params: z.strictObject({ workspace: WorkspaceName, uuid: z.uuid() }),
     result: z.strictObject({ pages: z.array(PageSourceFacts).max(256), maxMiB: z.int().min(1) }),
   },
-  /**
-   * Starts QEMU, paused, of exactly this filling, unless `prepare` has, and opens the memory channel. After it the
-   * hand-over decides.
-   */
+  /** Starts QEMU, paused, of exactly this filling, and opens the memory channel. After it the hand-over decides. */
   receive: {
     params: z.strictObject({
       workspace: WorkspaceName,

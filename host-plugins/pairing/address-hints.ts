@@ -21,12 +21,16 @@ export class AddressHints extends EventEmitter<{ changed: [DeviceId] }> {
     this.emit('changed', device);
   }
 
-  /** It said this itself, over a connection that it has proved to be its own; says nothing of whether it is near. */
+  /**
+   * It said this itself, over a connection that it has proved to be its own; says nothing of whether it is near. None:
+   * what it said is forgotten.
+   */
   say(device: DeviceId, addresses: readonly string[]): void {
     const before = this.#said.get(device) ?? [];
     const said = addresses.slice(0, maxSaid);
     if (before.length === said.length && said.every((address) => before.includes(address))) return;
-    this.#said.set(device, said);
+    if (said.length === 0) this.#said.delete(device);
+    else this.#said.set(device, said);
     this.emit('changed', device);
   }
 

@@ -57,8 +57,9 @@ const path = '/peer';
 /**
  * One logical connection to each trusted device, whoever opened it: calls take the newest one that is open, and
  * dial when there is none. Nothing is kept open for its own sake. A call with `patienceMs` is carried over connections
- * that are lost (call-patiently.ts); of any other the caller cannot know after `peer-gone` whether it was done. `hold` keeps the way open, with reconnects, while a trip runs
- * or a device is near. While somebody listens to `beat`, connections are measured.
+ * that are lost (call-patiently.ts); of any other the caller cannot know after `peer-gone` whether it was done. `hold`
+ * keeps the way open, with reconnects, while a trip runs or a device is near. While somebody listens to `beat`,
+ * connections are measured.
  */
 export class PeerConnections<T extends RpcTable> extends EventEmitter<{
   reachable: [TrustedDevice];
@@ -95,6 +96,7 @@ export class PeerConnections<T extends RpcTable> extends EventEmitter<{
         void connection.close('the device was forgotten');
       this.#kept.get(device.id)?.forget();
       this.#kept.delete(device.id);
+      options.trust.hints.say(device.id, []);
     });
   }
 

@@ -1,14 +1,11 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
 import { DockError } from '../../protocol/dock-error.ts';
 import type { GuestState } from '../../protocol/guest-state.ts';
 import type { peerMethods } from '../../protocol/peer-methods.ts';
-import type { MachineFilling } from '../../protocol/workspace.ts';
 import { ArrivingPages } from '../pages/arriving-pages.ts';
 import { listOfTable } from '../pages/kept/list-of-table.ts';
 import type { OfferedPages } from '../pages/known-pages.ts';
 import type { ReceivingSource } from '../pages/page-source.ts';
-import { untilAborted } from '../pairing/until-aborted.ts';
 import { serveChannelToUnixSocket } from '../tunnel/forward-unix-listener.ts';
 import { channelNames } from '../workspace/paths.ts';
 import type { HostReadiness, Workspace } from '../workspace/workspace.ts';
@@ -42,7 +39,6 @@ export class Arrival {
   /** Ends what is laid for the VM here, when it does not come. */
   readonly #laying = new AbortController();
   readonly #lost = Promise.withResolvers<DockError>();
-  #early: { readonly filling: MachineFilling; readonly started: Promise<unknown> } | undefined;
   #memory: Disposable | undefined;
   #pages: ArrivingPages | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -71,23 +67,17 @@ export class Arrival {
     return this.#waiting.signal;
   }
 
-  /** Starts QEMU for what will come most likely, while the source still gets ready. What goes wrong is for `receive`. */
-  startEarly(filling: MachineFilling): void {
-    const started = this.#start(filling, this.#laying.signal);
-    started.catch(() => undefined);
-    this.#early = { filling, started };
-  }
-
   /**
    * Starts QEMU for exactly this filling, and opens the way for its state: the memory's channel, or `bring`. When it throws,
    * nothing runs.
    */
   async receive(params: Receive, signal: AbortSignal, bring?: BringState): Promise<void> {
-    const { paths, surroundings, name } = this.#workspace;
+    const { keeper, paths, surroundings, name } = this.#workspace;
     const sources = await this.#offered.take(params.pages);
     this.guest = params.guest;
     await this.#workspace.save({ guestAddresses: params.guestAddresses });
-    if (!(await this.#hasStarted(params.filling, signal))) await this.#start(params.filling, signal);
+    await this.#workspace.openDisk(signal);
+    await keeper.start(params.filling, { incoming: true }, signal);
     // Beside the transfer; who needs it waits for it, and hears what went wrong.
     const readiness = this.#prepare(this.epoch, this.#laying.signal);
     readiness.catch((error: unknown) => {
@@ -99,28 +89,6 @@ export class Arrival {
     this.#awaitState().catch((error: unknown) => {
       surroundings.log.error({ workspace: name, err: error }, 'the hand-over could not be told of the state');
     });
-  }
-
-  async #start(filling: MachineFilling, signal: AbortSignal): Promise<void> {
-    await this.#workspace.openDisk(signal);
-    await this.#workspace.keeper.start(filling, { incoming: true }, signal);
-  }
-
-  /** Whether the QEMU that was started early is the one for this filling; another one is ended. */
-  async #hasStarted(filling: MachineFilling, signal: AbortSignal): Promise<boolean> {
-    const early = this.#early;
-    if (early === undefined) return false;
-    const isThere = await untilAborted(
-      early.started.then(
-        () => true,
-        () => false,
-      ),
-      signal,
-    );
-    this.#early = undefined;
-    if (isThere && isDeepStrictEqual(early.filling, filling)) return true;
-    if (isThere) await this.#workspace.keeper.end({ neverRan: true });
-    return false;
   }
 
   #serveChannel(sources: readonly ReceivingSource[]): Disposable {
@@ -212,7 +180,6 @@ export class Arrival {
     await this.#offered[Symbol.asyncDispose]();
     if (this.#workspace.isOwner) return;
     this.#laying.abort(new DockError('cancelled', 'the VM does not come'));
-    await this.#early?.started.catch(() => undefined); // it ends what it has started
     this.#workspace.readiness = undefined;
     await this.#workspace.keeper.end({ neverRan: true });
     if (!this.#workspace.isHome) await this.#workspace.closeDisk(signal);

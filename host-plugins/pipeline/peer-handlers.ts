@@ -140,15 +140,10 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
       const source = caller.deviceId;
       const memory = workspace.mayKeepMemory(source) ? { peer: source, epoch: highestEpoch } : undefined;
       const offered = await surroundings.pages.offer(workspace.keptMemory, memory);
-      const arrival = new Arrival(workspace, { source, epoch: params.epoch, offered }, (epoch, laying) =>
+      workspace.arrival = new Arrival(workspace, { source, epoch: params.epoch, offered }, (epoch, laying) =>
         prepareToRun(workspace, epoch, parts.adapting, laying),
       );
-      workspace.arrival = arrival;
       await workspace.handOver.input({ in: 'expect', peer: source });
-      if (params.filling !== undefined) {
-        requireFilling(workspace.record, params.filling, trust.byId(source)?.trust);
-        arrival.startEarly(params.filling);
-      }
       return { pages: [...offered.facts] };
     },
     'warm-up': async ({ workspace: name, uuid }, { caller }) => {
@@ -178,6 +173,8 @@ export function peerHandlers(parts: PeerHandlersParts): PeerHandlers {
           'a device can keep addresses for a guest itself, and name no other',
         );
       }
+      // `prepare` was told of those that it had before it was looked at.
+      await workspace.save({ guestAddresses: params.guestAddresses });
       try {
         const recalled = await anchors.arriving(workspace, params.lanChange, signal);
         await arrival.receive(

@@ -4,7 +4,6 @@ import type { HostProfile } from '../../protocol/host-profile.ts';
 import type { Shortfall, TripOutcome } from '../../protocol/outcome.ts';
 import type { PeerMethod, peerMethods } from '../../protocol/peer-methods.ts';
 import type { PlanStep } from '../../protocol/plan.ts';
-import type { MachineFilling } from '../../protocol/workspace.ts';
 import type { ResourcePlugin } from '../contract/resource-plugin.ts';
 import type { CpuModels } from '../cpu-model/cpu-models.ts';
 import type { Peers } from '../daemon/handlers.ts';
@@ -255,9 +254,7 @@ class Trip {
       guestAddresses: record.guestAddresses,
       ...withPolicy(policy),
       ...this.#visit,
-      ...(await this.#likelyFilling(choice)),
     };
-    this.#over.signal.throwIfAborted();
     const answer = Promise.withResolvers<PeerAnswer<'prepare'>>();
     answer.promise.catch(() => undefined);
     // Deferred first: an answer that is lost on the way may be a reservation all the same.
@@ -272,13 +269,6 @@ class Trip {
     workspace.expected = target.id;
     this.#ask('prepare', wanted, askLimitMs).then(answer.resolve, answer.reject);
     return await answer.promise;
-  }
-
-  /** What it has now, where nothing has to be taken from it before it moves. */
-  async #likelyFilling({ allocation }: Choice): Promise<{ filling?: MachineFilling }> {
-    const { allocation: now } = this.#workspace.record;
-    const shrinks = now === undefined || allocation.memoryMiB < now.memoryMiB || allocation.vcpus < now.vcpus;
-    return shrinks ? {} : { filling: await readFilling(this.#machine.qmp, this.#signal) };
   }
 
   async #plan(guest: GuestState | undefined, choice: Choice): Promise<PlanStep[]> {
