@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { HostDescription } from '../../protocol/agent-channel.ts';
 import type { Allocation } from '../../protocol/allocation.ts';
 import { DockError } from '../../protocol/dock-error.ts';
@@ -24,6 +25,9 @@ import { summarizeGuest } from './summarize-guest.ts';
 const agentLimitMs = 20_000;
 /** Reading the whole guest, on the slowest device, ms. */
 export const observeLimitMs = 20_000;
+/** A guest is looked at so often, and so long apart, ms, until it knows how it is attached: where nobody answers, never. */
+const mostLooks = 6;
+const betweenLooksMs = 500;
 
 /** A machine that can say whether an agent is in its guest. */
 export interface AdaptableMachine extends VirtualMachine {
@@ -109,12 +113,7 @@ export async function adaptHere(
 
   const state = await stages.run('verify', async () => {
     if (!answers) return undefined;
-    const seen = await discoverGuest(
-      machine.agent,
-      AbortSignal.any([signal, AbortSignal.timeout(observeLimitMs)]),
-    );
-    signal.throwIfAborted();
-    const { guest } = seen;
+    const guest = await lookUntilAttached(machine, signal);
     if (guest === undefined) return undefined;
     const found = options.plugins.flatMap((plugin) => plugin.verify(to, guest));
     // A step that fell short has said why, which what was read afterwards cannot.
@@ -129,6 +128,20 @@ export async function adaptHere(
     shortfalls,
     stages: stages.times,
   };
+}
+
+/** What was read of the guest; again for a while where its gateway has not answered it yet, by which it knows how it is attached. */
+async function lookUntilAttached(
+  { agent }: AdaptOptions['machine'],
+  signal: AbortSignal,
+): Promise<GuestState | undefined> {
+  for (let looks = 1; ; looks++) {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(observeLimitMs)]);
+    const { guest } = await discoverGuest(agent, limit);
+    signal.throwIfAborted();
+    if (guest === undefined || guest.network.mode !== undefined || looks === mostLooks) return guest;
+    await delay(betweenLooksMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+  }
 }
 
 function contextOf({ plugins, machine }: AdaptOptions, say: Say) {
